@@ -1,0 +1,73 @@
+// How a result is computed: values that a caller passes, never global state.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <tconv/types.hpp>
+
+namespace tconv {
+
+/// Instruction sets that kernels exist for, worst first.
+enum class Isa {
+    best,     // the best one that this processor has, or TCONV_ISA, read once
+    generic,  // what every processor of the architecture has
+    avx2,     // AVX2 + FMA + F16C
+};
+
+enum class DataFormat {
+    channels_last,   // (batch, spatial..., channels)
+    channels_first,  // (batch, channels, spatial...)
+};
+
+enum class Algorithm {
+    automatic,  // the fastest
+    direct,     // every product of the definition, none twice
+    reference,  // naive loops: slow, obviously right
+};
+
+/// A function of one number that is applied as the result is stored.
+struct Activation {
+    enum class Kind {
+        linear,
+        relu,
+        relu6,
+        leaky_relu,  // x < 0: alpha*x
+        elu,         // x < 0: alpha*(exp(x)-1)
+        selu,
+        sigmoid,
+        hard_sigmoid,  // clamp(x/6 + 1/2, 0, 1)
+        tanh,
+        silu,       // x*sigmoid(x)
+        hard_silu,  // x*hard_sigmoid(x)
+        exponential,
+    };
+    Kind kind = Kind::linear;
+    double alpha = 0;  // leaky_relu, elu
+};
+
+struct Options {
+    int threads = 0;  // 0: TCONV_NUM_THREADS, else what OpenMP would use
+    Isa isa = Isa::best;
+    DataFormat data_format = DataFormat::channels_last;
+    Activation activation{};
+    Algorithm algorithm = Algorithm::automatic;
+};
+
+/// The instruction sets compiled in that this processor can run, best first.
+std::vector<Isa> available_isas();
+/// All instruction sets compiled in, best first.
+std::vector<Isa> compiled_isas();
+/// The one that Isa::best stands for.
+Isa best_isa();
+/// "generic", "avx2", ...; throws ShapeError for a name that isn't one.
+const char* name(Isa isa);
+Isa isa_from_name(const std::string& name);
+/// "linear", "relu", ...; throws ShapeError for a name that isn't one.
+Activation::Kind activation_from_name(const std::string& name);
+/// What Options::threads = 0 stands for.
+int default_threads();
+/// Whether the library was built with OpenMP.
+bool has_openmp();
+
+}  // namespace tconv

@@ -1,0 +1,68 @@
+// A plan: the kernel packed once, used for many inputs.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <tconv/geometry.hpp>
+#include <tconv/options.hpp>
+
+namespace tconv {
+
+namespace detail {
+
+/// A kernel, packed for one instruction set. Immutable.
+template <class T>
+class Packed;
+
+template <class T>
+std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>& g, const T* kernel, const Options& options);
+template <class T>
+void run(const Packed<T>& packed, const Geometry<dynamic>& g, const T* x, const T* bias, T* y,
+         const Options& options);
+template <class T>
+std::size_t packed_bytes(const Packed<T>& packed);
+template <class T>
+std::string describe(const Packed<T>& packed, const Geometry<dynamic>& g, const Options& options);
+
+}  // namespace detail
+
+/// A transposed convolution whose kernel is packed once. The kernel may change or go afterwards. Immutable, so that
+/// threads may share it. What is packed depends on the kernel's shape, the strides, dilations and groups alone, so
+/// one packing serves every batch, extent, crop and data format: see at().
+template <class T, int N>
+class Plan {
+  public:
+    /// Packs `kernel` (kernel..., filters/groups, in_channels).
+    Plan(const Geometry<N>& g, const T* kernel, const Options& options = {})
+        : geometry_(g), options_(options), packed_(detail::pack<T>(g, kernel, options)) {}
+
+    /// y = activation(bias + transposed convolution of x); arrays as in conv_transpose. `bias` may be nullptr.
+    void operator()(const T* x, const T* bias, T* y) const {
+        detail::run<T>(*packed_, geometry_, x, bias, y, options_);
+    }
+
+    /// The same packed kernel for another batch, other extents or crops, other options. Throws ShapeError when the
+    /// kernel's shape, the strides, dilations, groups or the instruction set differ.
+    Plan at(const Geometry<N>& g) const { return Plan(g, options_, packed_); }
+    Plan at(const Geometry<N>& g, const Options& options) const { return Plan(g, options, packed_); }
+
+    const Geometry<N>& geometry() const { return geometry_; }
+    const Options& options() const { return options_; }
+    /// Bytes held by the packed kernel.
+    std::size_t packed_bytes() const { return detail::packed_bytes<T>(*packed_); }
+    /// What will be done and why, for people.
+    std::string describe() const { return detail::describe<T>(*packed_, geometry_, options_); }
+
+  private:
+    Plan(const Geometry<N>& g, const Options& options, std::shared_ptr<const detail::Packed<T>> packed)
+        : geometry_(g), options_(options), packed_(std::move(packed)) {}
+
+    Geometry<N> geometry_;
+    Options options_;
+    std::shared_ptr<const detail::Packed<T>> packed_;
+};
+
+}  // namespace tconv

@@ -1,0 +1,10 @@
+// tconv: transposed convolutions of any rank on CPUs. Include this.
+#pragma once
+
+#include <tconv/conv_transpose.hpp>
+#include <tconv/error.hpp>
+#include <tconv/geometry.hpp>
+#include <tconv/options.hpp>
+#include <tconv/plan.hpp>
+#include <tconv/types.hpp>
+#include <tconv/version.hpp>

@@ -1,0 +1,25 @@
+// Index and storage types.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tconv {
+
+/// Extents, offsets and counts: signed, so that differences are numbers too.
+using Index = std::int64_t;
+
+/// IEEE 754 binary16 as stored in memory. Arithmetic on it is done in float.
+struct float16 {
+    std::uint16_t bits;
+};
+
+/// bfloat16 (the upper half of a float) as stored in memory. Arithmetic on it is done in float.
+struct bfloat16 {
+    std::uint16_t bits;
+};
+
+/// The rank of a geometry whose number of spatial axes is known at run time only.
+inline constexpr int dynamic = -1;
+
+}  // namespace tconv
