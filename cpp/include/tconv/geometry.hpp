@@ -67,10 +67,10 @@ struct Padding {
     }
 };
 
-/// Resolves one axis. `axis` is its number in error messages only.
+/// Resolves one axis. `axis`, its number, and `operation` are for error messages only.
 /// Throws ShapeError for kernel, stride or dilation < 1, an extent < 0, an illegal output padding or output extent,
 /// an output extent below 1 for a non-empty input, and extents beyond 2^63.
-Axis resolve(const AxisSpec& spec, const Padding& padding, int axis = 0);
+Axis resolve(const AxisSpec& spec, const Padding& padding, int axis = 0, const char* operation = "conv_transpose");
 
 /// A whole problem: y (batch, out..., filters) = transposed convolution of x (batch, in..., in_channels) with a
 /// kernel (kernel..., filters/groups, in_channels). Input channel block g feeds output channel block g.

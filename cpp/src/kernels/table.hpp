@@ -1,0 +1,71 @@
+// The arithmetic: one table of functions per instruction set. Rank, stride, padding and threads are unknown here.
+#pragma once
+
+#include <tconv/options.hpp>
+#include <tconv/types.hpp>
+
+namespace tconv {
+
+/// Rows of a tile at most, over all instruction sets.
+inline constexpr Index max_tile_rows = 16;
+
+/// What is done to a sum as it is stored.
+template <class T>
+struct Finish {
+    Activation::Kind kind = Activation::Kind::linear;
+    T alpha = 0;
+};
+
+/// One step of a product: `m` rows times a panel of packed columns,
+///     c[m][n] = (load ? c[m][n] : 0) + sum over t, k of rows[t*tile_rows + m][offset + k] * panel[(t*channels + k)*width + n].
+template <class T>
+struct Tile {
+    const T* const* rows;  // [taps][tile_rows] pointers to channel 0 of a pixel
+    Index offset;          // the first channel of this step
+    Index taps, channels;
+    const T* panel;  // [taps][channels][width]
+    T* c;            // [m][c_stride]: sums between steps
+    Index c_stride;
+    bool load;       // continue the sums in c
+    T* const* out;   // [m] where the finished rows go, or nullptr: the sums go to c
+    Index columns;   // of the width that are real: stored to out
+    const T* bias;   // [width], added before out; or nullptr
+    Finish<T> finish;  // linear, relu or leaky_relu when out is given
+};
+
+/// The functions of one instruction set for sums of type T.
+template <class T>
+struct Kernels {
+    Isa isa;
+    Index tile_rows;  // rows of a full tile
+    Index width;      // columns of a full panel; a half panel has width/2
+    /// [0] half panels, [1] full panels; [m-1] rows.
+    void (*multiply[2][max_tile_rows])(const Tile<T>&);
+    /// Every column its own channel: c[m][n] = (load ? c[m][n] : 0) + sum over t of
+    /// rows[t*tile_rows + m][offset + n] * panel[t*channels + n], n < columns; rows that are null count as zero.
+    void (*depthwise)(const Tile<T>&, Index m);
+    /// c[m][n] = finish(c[m][n] + bias[n]), in place; width is a multiple of the vector's.
+    void (*finish)(T* c, Index c_stride, Index m, Index width, const T* bias, Finish<T> how);
+};
+
+/// Conversions of n numbers between storage and float.
+struct Converters {
+    void (*widen_float16)(const std::uint16_t* from, float* to, Index n);
+    void (*narrow_float16)(const float* from, std::uint16_t* to, Index n);
+    void (*widen_bfloat16)(const std::uint16_t* from, float* to, Index n);
+    void (*narrow_bfloat16)(const float* from, std::uint16_t* to, Index n);
+};
+
+namespace generic {
+extern const Kernels<float> kernels_float;
+extern const Kernels<double> kernels_double;
+extern const Converters converters;
+}  // namespace generic
+
+namespace avx2 {
+extern const Kernels<float> kernels_float;
+extern const Kernels<double> kernels_double;
+extern const Converters converters;
+}  // namespace avx2
+
+}  // namespace tconv

@@ -1,0 +1,73 @@
+// The vocabulary of the kernels: W numbers at once, in the compiler's vector types. Internal to each kernel file, so
+// that no copy compiled for one instruction set can end up in another's.
+#pragma once
+
+#include <cstdint>
+
+namespace tconv {
+namespace {
+
+template <class T>
+struct Float;
+template <>
+struct Float<float> {
+    using Bits = std::int32_t;
+    static constexpr int mantissa = 23, bias = 127, exp_terms = 7;
+    static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+    static constexpr float exp_min = -104.0f, exp_max = 89.0f;  // where exp is 0 and infinite
+};
+template <>
+struct Float<double> {
+    using Bits = std::int64_t;
+    static constexpr int mantissa = 52, bias = 1023, exp_terms = 13;
+    static constexpr double ln2_high = 6.93145751953125e-1, ln2_low = 1.42860682030941723212e-6;
+    static constexpr double exp_min = -746.0, exp_max = 710.0;
+};
+
+template <class T, int W>
+struct Vec {
+    using value = T;
+    using Bits = typename Float<T>::Bits;
+    static constexpr int width = W;
+    typedef T reg __attribute__((vector_size(W * sizeof(T))));
+    typedef Bits bits __attribute__((vector_size(W * sizeof(T))));
+
+    static reg zero() { return reg{}; }
+    static reg set1(T x) { return reg{} + x; }
+    static reg load(const T* p) {
+        reg r;
+        __builtin_memcpy(&r, p, sizeof r);
+        return r;
+    }
+    static void store(T* p, reg r) { __builtin_memcpy(p, &r, sizeof r); }
+    static reg load_some(const T* p, Index n) {
+        T lanes[W] = {};
+        for (Index i = 0; i < n; ++i) lanes[i] = p[i];
+        return load(lanes);
+    }
+    static void store_some(T* p, reg r, Index n) {
+        T lanes[W];
+        store(lanes, r);
+        for (Index i = 0; i < n; ++i) p[i] = lanes[i];
+    }
+    static reg fma(reg a, reg b, reg c) { return a * b + c; }
+    static reg keep(reg a) { return a; }  // a value that stays in a register
+    static reg max(reg a, reg b) { return a > b ? a : b; }  // b when either is NaN
+    static reg min(reg a, reg b) { return a < b ? a : b; }  // b when either is NaN
+    static reg round(reg a) {  // to the nearest integer, |a| < 2^(mantissa-1)
+        const reg magic = set1(T(3) * T(Bits(1) << (Float<T>::mantissa - 1)));
+        return (a + magic) - magic;
+    }
+    static reg pow2(reg n) {  // 2^n for integers within the normal exponents
+        const bits e = __builtin_convertvector(n, bits) + Float<T>::bias;
+        return reinterpret(e << Float<T>::mantissa);
+    }
+    static reg reinterpret(bits b) {
+        reg r;
+        __builtin_memcpy(&r, &b, sizeof r);
+        return r;
+    }
+};
+
+}  // namespace
+}  // namespace tconv

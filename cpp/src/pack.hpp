@@ -1,0 +1,88 @@
+// A kernel as the micro-kernels read it: windows of phases, cut into steps along the sum and blocks of columns.
+#pragma once
+
+#include <vector>
+
+#include <tconv/plan.hpp>
+
+#include "buffer.hpp"
+#include "half.hpp"
+#include "kernels/table.hpp"
+#include "windows.hpp"
+
+namespace tconv {
+
+enum class Direction { forward, grad_input };
+
+namespace detail {
+
+/// A piece of the sum: some taps of a window, some channels of the source.
+struct Step {
+    Index first_tap, last_tap;          // [first, last)
+    Index first_channel, last_channel;  // [first, last)
+
+    Index products() const { return (last_tap - first_tap) * (last_channel - first_channel); }
+};
+
+/// Columns that are computed together: part of a window's (member, target channel) pairs.
+struct Block {
+    Index window;   // its number
+    Index first;    // the first column of the window that is here
+    Index columns;  // how many are real
+    Index width;    // how many are packed
+    Index weights;  // where the panel begins: [step][tap][channel][width]
+    Index bias;     // where its bias begins, among all blocks' widths
+};
+
+/// All of a packed kernel but its numbers.
+struct Columns {
+    Direction direction = Direction::forward;
+    Index groups = 1, in_channels = 1, filters = 1;  // as the user counts
+    std::vector<Axis> axes;                          // kernel, stride and dilation are meant
+    bool depthwise = false;                          // every channel its own group: columns are channels
+    Index product_groups = 1;                        // products of the same shape; 1 when depthwise
+    Index source_channels = 1, target_channels = 1;  // of a product
+    Index tile_rows = 1, full_width = 1;             // of the micro-kernels
+    std::vector<std::vector<Phase>> phases;          // [axis][live phase]
+    std::vector<Window> windows;
+    std::vector<std::vector<Step>> steps;            // [window][step]
+    std::vector<Block> blocks;                       // by window
+    Index group_weights = 0, group_bias = 0;         // numbers from one product group to the next
+
+    Columns(const Geometry<dynamic>& g, Direction direction, Index tile_rows, Index full_width);
+
+    /// Throws ShapeError when the packed kernel doesn't fit the geometry.
+    void demand_fit(const Geometry<dynamic>& g) const;
+    const Window& window_of(const Block& block) const { return windows[static_cast<std::size_t>(block.window)]; }
+    const std::vector<Step>& steps_of(const Block& block) const { return steps[static_cast<std::size_t>(block.window)]; }
+
+  private:
+    void choose_windows();
+    void make_steps();
+    void make_blocks();
+};
+
+template <class T>
+class Packed : public Columns {
+  public:
+    using C = compute_t<T>;
+
+    Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa, Direction direction);
+
+    const Kernels<C>* kernels;
+    const Converters* converters;
+    Buffer<C> weights;
+    Buffer<C> zeros;     // a pixel outside the source
+    bool finite = true;  // no infinity or NaN: zeros times weights are zeros
+    Buffer<T> plain;     // the kernel as it was, for Algorithm::reference only
+
+    /// Throws ShapeError when these weights cannot serve the geometry or the options.
+    void demand_fit(const Geometry<dynamic>& g, const Options& options) const;
+
+  private:
+    void fill(const T* kernel);
+    void fill_block(const T* kernel, Index group, const Block& block);
+};
+
+}  // namespace detail
+}  // namespace tconv

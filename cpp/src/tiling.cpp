@@ -1,0 +1,172 @@
+#include "tiling.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "checked.hpp"
+
+namespace tconv {
+namespace {
+
+constexpr Index most_rows = 96;          // of a tile
+constexpr Index most_pointers = 8192;    // of a tile: rows times taps of a step
+constexpr Index panel_bytes = 1 << 20;   // of a gathered tile
+constexpr Index slice_bytes = 1 << 20;   // of the packed columns of a slice
+constexpr Index slice_columns = 256;     // whose sums wait between steps
+
+std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::* extent) {
+    std::vector<Index> extents;
+    for (const AxisMap& map : maps) extents.push_back(map.*extent);
+    return extents;
+}
+
+Index product_of(const std::vector<Index>& numbers) {
+    Index product = 1;
+    for (const Index n : numbers) product *= n;
+    return product;
+}
+
+}  // namespace
+
+Layout::Layout(DataFormat format, Index channels, const std::vector<Index>& extents) : axes(extents.size()) {
+    const bool last = format == DataFormat::channels_last;
+    Index step = last ? channels : 1;
+    for (std::size_t a = extents.size(); a-- > 0; step *= extents[a]) axes[a] = step;
+    channel = last ? 1 : step;
+    batch = last ? step : step * channels;
+}
+
+Tiling::Tiling(const detail::Columns& columns_, const std::vector<AxisMap>& maps_, Index batch_, DataFormat format,
+               bool converted, Index sum_bytes_, int threads)
+    : columns(columns_),
+      maps(maps_),
+      rank(maps_.size()),
+      batch(batch_),
+      source(format, columns_.source_channels * columns_.product_groups, extents_of(maps_, &AxisMap::source_extent)),
+      target(format, columns_.target_channels * columns_.product_groups, extents_of(maps_, &AxisMap::target_extent)),
+      gathered(converted || source.channel != 1),
+      sum_bytes(sum_bytes_) {
+    find_ranges();
+    cut_slices();
+    choose_tiles(threads);
+}
+
+void Tiling::find_ranges() {
+    ranges.resize(columns.windows.size() * rank);
+    first.assign(rank, 0);
+    last.assign(rank, 0);
+    for (std::size_t w = 0; w < columns.windows.size(); ++w) {
+        const Window& window = columns.windows[w];
+        for (std::size_t a = 0; a < rank; ++a) {
+            Range& range = ranges[w * rank + a];
+            for (std::size_t m = 0; m < window.members.size(); ++m) {
+                const Phase& phase = window.members[m][a];
+                const Index begin = maps[a].first(phase), end = std::max(begin, maps[a].last(phase));
+                range = m == 0 ? Range{begin, end, begin, end}
+                               : Range{std::min(range.first, begin), std::max(range.last, end),
+                                       std::max(range.common_first, begin), std::min(range.common_last, end)};
+            }
+            first[a] = w == 0 ? range.first : std::min(first[a], range.first);
+            last[a] = w == 0 ? range.last : std::max(last[a], range.last);
+        }
+        std::vector<Index> distances;
+        for (const std::vector<Phase>& member : window.members) {
+            Index distance = 0;
+            for (std::size_t a = 0; a < rank; ++a)
+                distance += (member[a].residue - window.first()[a].residue) * target.axes[a];
+            distances.push_back(distance);
+        }
+        deltas.push_back(std::move(distances));
+    }
+}
+
+void Tiling::cut_slices() {
+    Index bytes = 0, width = 0;
+    bool stepped = false;
+    for (std::size_t b = 0; b < columns.blocks.size(); ++b) {
+        const detail::Block& block = columns.blocks[b];
+        Index products = 0;
+        for (const detail::Step& step : columns.steps_of(block)) products += step.products();
+        const Index size = products * block.width * sum_bytes;
+        stepped = stepped || columns.steps_of(block).size() > 1;
+        if (slices.empty() || bytes + size > slice_bytes || (stepped && width + block.width > slice_columns)) {
+            slices.push_back({b, b});
+            bytes = width = 0;
+        }
+        slices.back().last_block = b + 1;
+        bytes += size;
+        width += block.width;
+        widest_block = std::max(widest_block, block.width);
+        sum_columns = std::max(sum_columns, stepped ? width : block.width);
+    }
+}
+
+// A tile spans the last axis first, then the ones before it, the batch last; its parts are even.
+void Tiling::cut_tiles(Index rows) {
+    tile.assign(rank + 1, 1);
+    tiles.assign(rank + 1, 0);
+    for (std::size_t i = rank + 1; i-- > 0;) {
+        const Index extent = i == 0 ? batch : last[i - 1] - first[i - 1];
+        if (extent <= 0) continue;
+        const Index parts = ceil_div(extent, std::max<Index>(rows, 1));
+        tile[i] = ceil_div(extent, parts);
+        if (i == rank && parts > 1) tile[i] = ceil_div(tile[i], columns.tile_rows) * columns.tile_rows;
+        tiles[i] = ceil_div(extent, tile[i]);
+        rows /= tile[i];
+    }
+}
+
+void Tiling::choose_tiles(int threads) {
+    Index rows = most_rows;
+    for (const auto& steps : columns.steps)
+        for (const detail::Step& step : steps)
+            rows = std::min(rows, std::max(most_pointers / (step.last_tap - step.first_tap), columns.tile_rows));
+    cut_tiles(rows);
+    const auto large = [this] { return gathered && panel_numbers() * sum_bytes > panel_bytes; };
+    const auto few = [this, threads] { return units() < 4 * threads; };
+    while ((rows > columns.tile_rows && large()) || (rows >= 4 * columns.tile_rows && few())) {
+        rows /= 2;
+        cut_tiles(rows);
+    }
+}
+
+Index Tiling::rows_of_tile() const { return product_of(tile); }
+
+Index Tiling::units() const {
+    return product_of(tiles) * static_cast<Index>(slices.size()) * columns.product_groups;
+}
+
+double Tiling::products() const {
+    double rows = static_cast<double>(batch);
+    for (std::size_t a = 0; a < rank; ++a) rows *= static_cast<double>(last[a] - first[a]);
+    return rows * static_cast<double>(columns.group_weights) * static_cast<double>(columns.product_groups);
+}
+
+Index Tiling::listed(std::size_t axis) const {
+    Index taps = 0;
+    for (const Phase& phase : columns.phases[axis]) taps += phase.taps;
+    return tile[axis + 1] * taps;
+}
+
+Index Tiling::picked(std::size_t axis) const {
+    Index low = 0, high = -1;
+    for (const Phase& phase : columns.phases[axis]) {
+        for (const Index m : {Index(0), phase.taps - 1}) {
+            const Index begin = maps[axis].source(phase, 0, m), end = maps[axis].source(phase, tile[axis + 1] - 1, m);
+            const bool begun = low <= high;
+            low = begun ? std::min(low, begin) : begin;
+            high = begun ? std::max(high, end) : end;
+        }
+    }
+    return std::min({high - low + 1, 2 * listed(axis), maps[axis].source_extent});
+}
+
+Index Tiling::panel_numbers() const {
+    Checked size = tile[0];
+    for (std::size_t a = 0; a < rank; ++a) size = size * picked(a);
+    size = size * columns.source_channels;
+    if (size.overflowed()) throw std::bad_alloc();
+    return size.value();
+}
+
+}  // namespace tconv

@@ -1,0 +1,107 @@
+// One worker of a product: it computes a tile of rows with a slice of columns, in memory of its own.
+#pragma once
+
+#include "tiling.hpp"
+
+namespace tconv {
+
+/// What all workers of a product share.
+template <class T>
+struct Work {
+    const detail::Packed<T>& packed;
+    const Tiling& tiling;
+    const T* source;
+    T* target;
+    const compute_t<T>* bias;  // [group][block][column], or nullptr
+    Finish<compute_t<T>> finish;
+};
+
+/// Carves arrays out of one piece of memory; without memory it only counts.
+class Carver {
+  public:
+    explicit Carver(char* memory) : memory_(memory) {}
+    template <class U>
+    U* take(Index count) {
+        U* here = memory_ == nullptr ? nullptr : reinterpret_cast<U*>(memory_ + used_);
+        used_ += (count * static_cast<Index>(sizeof(U)) + 63) / 64 * 64;
+        return here;
+    }
+    Index used() const { return used_; }
+
+  private:
+    char* memory_;
+    Index used_ = 0;
+};
+
+/// Source indices that a tile needs along one axis: from, from + 1, ... or a sorted list.
+struct Picked {
+    Index from, count;
+    const Index* list;  // nullptr: no gaps
+
+    Index at(Index position) const { return list == nullptr ? from + position : list[position]; }
+    Index position(Index index) const;
+};
+
+template <class T>
+class Worker {
+  public:
+    using C = compute_t<T>;
+
+    /// Takes its memory from the carver; computes nothing when that only counts.
+    Worker(const Work<T>& work, Carver& carver);
+
+    /// Computes one unit of the tiling.
+    void compute(Index unit);
+
+  private:
+    using Block = detail::Block;
+    using Step = detail::Step;
+
+    void locate(Index unit);
+    void pick();
+    void gather();
+    bool enter(std::size_t window);
+    void place_rows();
+    void find_pixels(const Step& step);
+    void multiply(const Slice& slice, std::size_t window);
+    void multiply_exactly(Tile<C> t, Index rows) const;
+    void store(const Block& block, const C* sums, Index first_row, Index last_row);
+
+    Index strips() const { return (rows_ + shape_.tile_rows - 1) / shape_.tile_rows; }
+    Index batches() const { return batch_last_ - batch_first_; }
+
+    const Work<T>& work_;
+    const Tiling& tiling_;
+    const detail::Columns& shape_;
+    std::size_t rank_;
+
+    // The unit.
+    Index group_ = 0, batch_first_ = 0, batch_last_ = 0;
+    const Slice* slice_ = nullptr;
+    Index *tile_first_, *tile_last_;  // [axis]
+
+    // The gathered tile, or the source itself.
+    Picked* picked_;       // [axis]
+    Index* lists_;
+    C* panel_;
+    Index* pixel_strides_;  // [axis]
+    Index batch_stride_ = 0;
+    const C* origin_ = nullptr;
+
+    // The window.
+    std::size_t window_ = 0;
+    Index rows_ = 0;
+    Index *first_, *last_, *at_;  // [axis] its rows in the tile; the row being looked at
+    Index* offsets_;              // [axis][row of the axis][tap of the axis] of pixels, or -1
+    Index** axis_offsets_;        // [axis] into offsets_
+    Index* outer_;                // [tap of all axes but the last] the same for a row of rows
+    Index* targets_;              // [row] offset of the first member's first channel
+    Index* coordinates_;          // [row][axis]
+    bool* whole_;                 // [row] every member has it
+    const C** pixels_;            // [strip][tap of the step][row of the strip]
+    bool* clipped_;               // [strip] some pixel lies outside
+    C* sums_;
+    T* narrowed_;
+};
+
+}  // namespace tconv

@@ -1,0 +1,79 @@
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+AxisTuple = tuple[int, int, int, int, int, int]  # input, output, kernel, stride, dilation, crop
+
+class ShapeError(ValueError): ...
+
+class Plan:
+    def __init__(
+        self,
+        kernel: NDArray[Any],
+        *,
+        axes: Sequence[AxisTuple],
+        groups: int,
+        dtype: str,
+        isa: str,
+        algorithm: str,
+    ) -> None: ...
+    def run(
+        self,
+        x: NDArray[Any],
+        bias: NDArray[Any] | None,
+        y: NDArray[Any],
+        *,
+        axes: Sequence[AxisTuple],
+        channels_first: bool,
+        activation: str,
+        alpha: float,
+        threads: int,
+    ) -> None: ...
+    @property
+    def packed_bytes(self) -> int: ...
+    def describe(self, *, batch: int, axes: Sequence[AxisTuple], channels_first: bool, threads: int) -> str: ...
+
+def resolve(
+    operation: str,
+    axis: int,
+    input: int,
+    kernel: int,
+    stride: int,
+    dilation: int,
+    mode: str,
+    begin: int,
+    end: int,
+    output_padding: int | None,
+    output: int | None,
+) -> tuple[int, int]: ...
+def check(
+    operation: str, batch: int, in_channels: int, filters: int, groups: int, axes: Sequence[AxisTuple]
+) -> None: ...
+def grad_input(
+    dy: NDArray[Any],
+    kernel: NDArray[Any],
+    dx: NDArray[Any],
+    *,
+    axes: Sequence[AxisTuple],
+    groups: int,
+    dtype: str,
+    channels_first: bool,
+    threads: int,
+    isa: str,
+    algorithm: str,
+) -> None: ...
+def grad_kernel(
+    x: NDArray[Any],
+    dy: NDArray[Any],
+    dkernel: NDArray[Any],
+    *,
+    axes: Sequence[AxisTuple],
+    groups: int,
+    dtype: str,
+    channels_first: bool,
+    threads: int,
+    isa: str,
+    algorithm: str,
+) -> None: ...
+def build_info() -> dict[str, Any]: ...
