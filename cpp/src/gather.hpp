@@ -32,40 +32,40 @@ void narrow(const Converters& convert, const compute_t<T>* from, T* to, Index n)
 
 /// `pixels` neighbours of `channels` channels each, to rows of channels one after the other.
 template <class T>
-void gather_run(const Converters& convert, const T* from, Index pixel_stride, Index channel_stride, Index pixels,
-                Index channels, compute_t<T>* to) {
+void gather_run(const Kernels<compute_t<T>>& kernels, const Converters& convert, const T* from, Index pixel_stride,
+                Index channel_stride, Index pixels, Index channels, compute_t<T>* to) {
     using C = compute_t<T>;
     if (channel_stride == 1) {
         if (pixel_stride == channels) {
             widen(convert, from, to, pixels * channels);
-            return;
+        } else {
+            for (Index p = 0; p < pixels; ++p) widen(convert, from + p * pixel_stride, to + p * channels, channels);
         }
-        for (Index p = 0; p < pixels; ++p) widen(convert, from + p * pixel_stride, to + p * channels, channels);
         return;
     }
-    constexpr Index band = 8, length = 64;  // channels and pixels turned at once
-    C turn[band][length];
-    for (Index c = 0; c < channels; c += band) {
-        const Index some = channels - c < band ? channels - c : band;
-        for (Index p = 0; p < pixels; p += length) {
-            const Index count = pixels - p < length ? pixels - p : length;
+    constexpr Index band = 16, length = 64;  // channels and pixels turned at once
+    C lines[band][length];
+    for (Index p = 0; p < pixels; p += length) {
+        const Index count = pixels - p < length ? pixels - p : length;
+        for (Index c = 0; c < channels; c += band) {
+            const Index some = channels - c < band ? channels - c : band;
             const T* corner = from + c * channel_stride + p * pixel_stride;
+            C* corner_to = to + p * channels + c;
+            if constexpr (std::is_same_v<T, C>) {
+                if (pixel_stride == 1) {
+                    kernels.turn(corner, channel_stride, corner_to, channels, some, count);
+                    continue;
+                }
+            }
             for (Index k = 0; k < some; ++k) {
                 const T* line = corner + k * channel_stride;
                 if (pixel_stride == 1) {
-                    widen(convert, line, turn[k], count);
+                    widen(convert, line, lines[k], count);
                 } else {
-                    for (Index i = 0; i < count; ++i) turn[k][i] = tconv::widen(line[i * pixel_stride]);
+                    for (Index i = 0; i < count; ++i) lines[k][i] = tconv::widen(line[i * pixel_stride]);
                 }
             }
-            C* row = to + p * channels + c;
-            if (some == band) {
-                for (Index i = 0; i < count; ++i, row += channels)
-                    for (Index k = 0; k < band; ++k) row[k] = turn[k][i];
-            } else {
-                for (Index i = 0; i < count; ++i, row += channels)
-                    for (Index k = 0; k < some; ++k) row[k] = turn[k][i];
-            }
+            kernels.turn(lines[0], length, corner_to, channels, some, count);
         }
     }
 }

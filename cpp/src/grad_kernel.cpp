@@ -154,16 +154,13 @@ class KernelGradient {
 
     /// x as [channel][pixel].
     void take_x(const T* from, Index run, Index channels, Index filled, Memory& m) const {
-        gather_run(converters_, from, x_.axes.back(), x_.channel, run, channels, m.turn);
-        for (Index c = 0; c < channels; ++c) {
-            C* to = m.x + c * chunk + filled;
-            for (Index p = 0; p < run; ++p) to[p] = m.turn[p * channels + c];
-        }
+        gather_run(kernels_, converters_, from, x_.axes.back(), x_.channel, run, channels, m.turn);
+        kernels_.turn(m.turn, channels, m.x + filled, chunk, run, channels);
     }
 
     /// dy as [block][pixel][filter of the block].
     void take_dy(const T* from, Index step, Index run, Index filters, Index filled, Memory& m) const {
-        gather_run(converters_, from, step, dy_.channel, run, filters, m.turn);
+        gather_run(kernels_, converters_, from, step, dy_.channel, run, filters, m.turn);
         const Index width = kernels_.width;
         for (Index first = 0; first < filters; first += width) {
             const Index some = std::min(width, filters - first);

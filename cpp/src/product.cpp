@@ -81,12 +81,12 @@ void multiply(const detail::Packed<T>& packed, const std::vector<AxisMap>& maps,
     Worker<T>(work, counter);
     Buffer<char> memory(counter.used() * threads);
 
-    fill_dead_targets(work, bias, threads);
     std::vector<Worker<T>> workers;
     for (int i = 0; i < threads; ++i) {
         Carver carver(memory.data() + counter.used() * i);
         workers.emplace_back(work, carver);
     }
+    fill_dead_targets(work, bias, threads);
     parallel_for(threads, tiling.units(), [&](Index unit, int worker) {
         workers[static_cast<std::size_t>(worker)].compute(unit);
     });

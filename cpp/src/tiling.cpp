@@ -11,6 +11,7 @@ namespace {
 constexpr Index most_rows = 96;          // of a tile
 constexpr Index most_pointers = 8192;    // of a tile: rows times taps of a step
 constexpr Index panel_bytes = 1 << 20;   // of a gathered tile
+constexpr Index all_panels_bytes = 12 << 20;  // of all threads'
 constexpr Index slice_bytes = 1 << 20;   // of the packed columns of a slice
 constexpr Index slice_columns = 256;     // whose sums wait between steps
 
@@ -122,7 +123,8 @@ void Tiling::choose_tiles(int threads) {
         for (const detail::Step& step : steps)
             rows = std::min(rows, std::max(most_pointers / (step.last_tap - step.first_tap), columns.tile_rows));
     cut_tiles(rows);
-    const auto large = [this] { return gathered && panel_numbers() * sum_bytes > panel_bytes; };
+    const Index most_bytes = std::min(panel_bytes, all_panels_bytes / threads);
+    const auto large = [this, most_bytes] { return gathered && panel_numbers() * sum_bytes > most_bytes; };
     const auto few = [this, threads] { return units() < 4 * threads; };
     while ((rows > columns.tile_rows && large()) || (rows >= 4 * columns.tile_rows && few())) {
         rows /= 2;

@@ -66,6 +66,7 @@ class Worker {
     void multiply(const Slice& slice, std::size_t window);
     void multiply_exactly(Tile<C> t, Index rows) const;
     void store(const Block& block, const C* sums, Index first_row, Index last_row);
+    bool has(const std::vector<Phase>& member, Index row) const;
 
     Index strips() const { return (rows_ + shape_.tile_rows - 1) / shape_.tile_rows; }
     Index batches() const { return batch_last_ - batch_first_; }
@@ -96,7 +97,7 @@ class Worker {
     Index** axis_offsets_;        // [axis] into offsets_
     Index* outer_;                // [tap of all axes but the last] the same for a row of rows
     Index* targets_;              // [row] offset of the first member's first channel
-    Index* coordinates_;          // [row][axis]
+    Index* coordinates_;          // [row][axis], of rows that some member has not
     bool* whole_;                 // [row] every member has it
     const C** pixels_;            // [strip][tap of the step][row of the strip]
     bool* clipped_;               // [strip] some pixel lies outside

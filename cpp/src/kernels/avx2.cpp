@@ -16,6 +16,24 @@ struct Avx2Float : Vec<float, 8> {
         asm("" : "+x"(a));
         return a;
     }
+    static void turn(const float* from, Index from_stride, float* to, Index to_stride) {
+        reg r[8], s[8];
+        for (int i = 0; i < 8; ++i) r[i] = load(from + i * from_stride);
+        for (int i = 0; i < 8; i += 2) {
+            s[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+            s[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+        }
+        for (int i = 0; i < 8; i += 4) {
+            r[i] = _mm256_shuffle_ps(s[i], s[i + 2], 0x44);
+            r[i + 1] = _mm256_shuffle_ps(s[i], s[i + 2], 0xee);
+            r[i + 2] = _mm256_shuffle_ps(s[i + 1], s[i + 3], 0x44);
+            r[i + 3] = _mm256_shuffle_ps(s[i + 1], s[i + 3], 0xee);
+        }
+        for (int i = 0; i < 4; ++i) {
+            store(to + i * to_stride, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
+            store(to + (i + 4) * to_stride, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
+        }
+    }
 };
 struct Avx2Double : Vec<double, 4> {
     static reg fma(reg a, reg b, reg c) { return _mm256_fmadd_pd(a, b, c); }
@@ -25,6 +43,16 @@ struct Avx2Double : Vec<double, 4> {
     static reg keep(reg a) {
         asm("" : "+x"(a));
         return a;
+    }
+    static void turn(const double* from, Index from_stride, double* to, Index to_stride) {
+        const reg r0 = load(from), r1 = load(from + from_stride), r2 = load(from + 2 * from_stride),
+                  r3 = load(from + 3 * from_stride);
+        const reg a = _mm256_unpacklo_pd(r0, r1), b = _mm256_unpackhi_pd(r0, r1), c = _mm256_unpacklo_pd(r2, r3),
+                  d = _mm256_unpackhi_pd(r2, r3);
+        store(to, _mm256_permute2f128_pd(a, c, 0x20));
+        store(to + to_stride, _mm256_permute2f128_pd(b, d, 0x20));
+        store(to + 2 * to_stride, _mm256_permute2f128_pd(a, c, 0x31));
+        store(to + 3 * to_stride, _mm256_permute2f128_pd(b, d, 0x31));
     }
 };
 

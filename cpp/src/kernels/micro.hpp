@@ -8,40 +8,40 @@
 namespace tconv {
 namespace {
 
-/// The sums of a tile go to their finished rows, or to c until the next step.
+/// Sums go to c until the next step, or, finished, to the rows at out: columns n.. of them, `columns` real ones.
 template <class V, int M, int NV>
-void store_tile(const Tile<typename V::value>& t, typename V::reg (&sum)[M][NV]) {
+void finish_tile(const Tile<typename V::value>& t, typename V::reg (&sum)[M][NV], typename V::value* c,
+                 typename V::value* const* out, Index n, Index columns) {
     using T = typename V::value;
     using Kind = Activation::Kind;
     constexpr int W = V::width;
-    if (t.out == nullptr) {
+    if (out == nullptr) {
         for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) V::store(t.c + m * t.c_stride + v * W, sum[m][v]);
+            for (int v = 0; v < NV; ++v) V::store(c + m * t.c_stride + v * W, sum[m][v]);
         return;
     }
     if (t.bias != nullptr) {
         for (int v = 0; v < NV; ++v) {
-            const auto bias = V::load(t.bias + v * W);
+            const auto bias = V::load(t.bias + n + v * W);
             for (int m = 0; m < M; ++m) sum[m][v] = sum[m][v] + bias;
         }
     }
-    if (t.finish.kind != Kind::linear) {
+    if (t.finish.kind == Kind::relu) {
+        for (int m = 0; m < M; ++m)
+            for (int v = 0; v < NV; ++v) sum[m][v] = V::max(V::zero(), sum[m][v]);
+    } else if (t.finish.kind == Kind::leaky_relu) {
         const T slope = t.finish.alpha;
-        const bool relu = t.finish.kind == Kind::relu;
         for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) {
-                const auto x = sum[m][v];
-                sum[m][v] = relu ? V::max(V::zero(), x) : (x < V::zero() ? x * slope : x);
-            }
+            for (int v = 0; v < NV; ++v) sum[m][v] = sum[m][v] < V::zero() ? sum[m][v] * slope : sum[m][v];
     }
-    if (t.columns == NV * W) {
+    if (columns == NV * W) {
         for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) V::store(t.out[m] + v * W, sum[m][v]);
+            for (int v = 0; v < NV; ++v) V::store(out[m] + n + v * W, sum[m][v]);
     } else {  // never past the last column: what follows belongs to another pixel
         for (int m = 0; m < M; ++m)
-            for (int v = 0; v * W < t.columns; ++v) {
-                const Index n = t.columns - v * W;
-                V::store_some(t.out[m] + v * W, sum[m][v], n < W ? n : W);
+            for (int v = 0; v * W < columns; ++v) {
+                const Index rest = columns - v * W;
+                V::store_some(out[m] + n + v * W, sum[m][v], rest < W ? rest : W);
             }
     }
 }
@@ -74,37 +74,29 @@ void multiply(const Tile<typename V::value>& t) {
             }
         }
     }
-    store_tile<V, M, NV>(t, sum);
+    finish_tile<V, M, NV>(t, sum, t.c, t.out, 0, t.columns);
 }
 
-/// NV vectors of one row of a depthwise product.
-template <class V, int NV>
-void depthwise_row(const Tile<typename V::value>& t, Index m, Index first, Index tile_rows, Index last) {
+/// NV vectors of one row of a depthwise product, of which the last has `last` real columns; they begin at column n.
+template <class V, int NV, int TileRows>
+void depthwise_row(const Tile<typename V::value>& t, Index m, Index n, Index last) {
     using T = typename V::value;
     constexpr int W = V::width;
     typename V::reg sum[1][NV];
-    T* c = t.c + m * t.c_stride + first;
+    T* c = t.c + m * t.c_stride + n;
     for (int v = 0; v < NV; ++v) sum[0][v] = t.load ? V::load(c + v * W) : V::zero();
-    for (Index tap = 0; tap < t.taps; ++tap) {
-        const T* x = t.rows[tap * tile_rows + m];
+    const T* w = t.panel + n;
+    const T* const* rows = t.rows + m;
+    for (Index tap = 0; tap < t.taps; ++tap, w += t.channels, rows += TileRows) {
+        const T* x = *rows;
         if (x == nullptr) continue;
-        x += t.offset + first;
-        const T* w = t.panel + tap * t.channels + first;
+        x += t.offset + n;
         for (int v = 0; v < NV; ++v) {
-            const auto a = v == NV - 1 && last < W ? V::load_some(x + v * W, last) : V::load(x + v * W);
+            const auto a = NV == 1 && last < W ? V::load_some(x, last) : V::load(x + v * W);
             sum[0][v] = V::fma(a, V::load(w + v * W), sum[0][v]);
         }
     }
-    if (t.out == nullptr) {
-        for (int v = 0; v < NV; ++v) V::store(c + v * W, sum[0][v]);
-        return;
-    }
-    T* out[1] = {t.out[m] + first};
-    Tile<T> row = t;
-    row.out = out;
-    row.bias = t.bias == nullptr ? nullptr : t.bias + first;
-    row.columns = (NV - 1) * W + last;
-    store_tile<V, 1, NV>(row, sum);
+    finish_tile<V, 1, NV>(t, sum, c, t.out == nullptr ? nullptr : t.out + m, n, (NV - 1) * W + last);
 }
 
 /// See Kernels::depthwise.
@@ -113,11 +105,9 @@ void depthwise(const Tile<typename V::value>& t, Index m) {
     constexpr Index W = V::width;
     for (Index row = 0; row < m; ++row) {
         Index n = 0;
-        for (; t.columns - n >= 4 * W; n += 4 * W) depthwise_row<V, 4>(t, row, n, TileRows, W);
-        for (; n < t.columns; n += W) {
-            const Index rest = t.columns - n;
-            depthwise_row<V, 1>(t, row, n, TileRows, rest < W ? rest : W);
-        }
+        for (; t.columns - n >= 8 * W; n += 8 * W) depthwise_row<V, 8, TileRows>(t, row, n, W);
+        for (; t.columns - n >= 2 * W; n += 2 * W) depthwise_row<V, 2, TileRows>(t, row, n, W);
+        for (; n < t.columns; n += W) depthwise_row<V, 1, TileRows>(t, row, n, t.columns - n < W ? t.columns - n : W);
     }
 }
 
@@ -133,6 +123,18 @@ void finish(typename V::value* c, Index c_stride, Index m, Index width, const ty
         }
 }
 
+/// See Kernels::turn.
+template <class V>
+void turn(const typename V::value* from, Index from_stride, typename V::value* to, Index to_stride, Index rows,
+          Index columns) {
+    constexpr Index W = V::width;
+    const Index whole_rows = rows - rows % W, whole_columns = columns - columns % W;
+    for (Index j = 0; j < whole_columns; j += W)
+        for (Index i = 0; i < whole_rows; i += W) V::turn(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
+    for (Index j = 0; j < columns; ++j)
+        for (Index i = j < whole_columns ? whole_rows : 0; i < rows; ++i) to[j * to_stride + i] = from[i * from_stride + j];
+}
+
 /// The table for vectors V with tiles of six rows by two vectors: twelve sums, two columns and one row in registers.
 template <class V>
 constexpr Kernels<typename V::value> kernels_of(Isa isa) {
@@ -144,6 +146,7 @@ constexpr Kernels<typename V::value> kernels_of(Isa isa) {
              {multiply<V, 1, 2, 6>, multiply<V, 2, 2, 6>, multiply<V, 3, 2, 6>, multiply<V, 4, 2, 6>,
               multiply<V, 5, 2, 6>, multiply<V, 6, 2, 6>}},
             depthwise<V, 6>,
+            turn<V>,
             finish<V>};
 }
 

@@ -2,7 +2,7 @@
 // that no copy compiled for one instruction set can end up in another's.
 #pragma once
 
-#include <cstdint>
+#include <tconv/types.hpp>
 
 namespace tconv {
 namespace {
@@ -61,6 +61,10 @@ struct Vec {
     static reg pow2(reg n) {  // 2^n for integers within the normal exponents
         const bits e = __builtin_convertvector(n, bits) + Float<T>::bias;
         return reinterpret(e << Float<T>::mantissa);
+    }
+    static void turn(const T* from, Index from_stride, T* to, Index to_stride) {  // W by W numbers
+        for (int i = 0; i < W; ++i)
+            for (int j = 0; j < W; ++j) to[j * to_stride + i] = from[i * from_stride + j];
     }
     static reg reinterpret(bits b) {
         reg r;
