@@ -33,9 +33,9 @@ void register_geometry(py::module_& module) {
         [](const std::string& operation, int axis, Index input, Index kernel, Index stride, Index dilation,
            const std::string& mode, Index begin, Index end, std::optional<Index> output_padding,
            std::optional<Index> output) {
-            const Axis resolved = resolve({input, kernel, stride, dilation},
-                                          make_padding(mode, begin, end, output_padding, output), axis,
-                                          operation.c_str());
+            const Axis resolved =
+                resolve({input, kernel, stride, dilation}, make_padding(mode, begin, end, output_padding, output), axis,
+                        operation.c_str());
             return py::make_tuple(resolved.out, resolved.crop);
         },
         py::arg("operation"), py::arg("axis"), py::arg("input"), py::arg("kernel"), py::arg("stride"),

@@ -31,9 +31,8 @@ class AnyPlan {
         });
     }
 
-    void run(const py::array& x, const std::optional<py::array>& bias, py::array& y,
-             const std::vector<AxisTuple>& axes, bool channels_first, const std::string& activation, double alpha,
-             int threads) const {
+    void run(const py::array& x, const std::optional<py::array>& bias, py::array& y, const std::vector<AxisTuple>& axes,
+             bool channels_first, const std::string& activation, double alpha, int threads) const {
         std::visit(
             [&]<class T>(const Plan<T, dynamic>& plan) {
                 const Options options = options_of(plan, channels_first, activation, alpha, threads);
@@ -55,7 +54,8 @@ class AnyPlan {
     std::string describe(Index batch, const std::vector<AxisTuple>& axes, bool channels_first, int threads) const {
         return std::visit(
             [&](const auto& plan) {
-                return plan.at(geometry(batch, axes), options_of(plan, channels_first, "linear", 0, threads)).describe();
+                return plan.at(geometry(batch, axes), options_of(plan, channels_first, "linear", 0, threads))
+                    .describe();
             },
             *plan_);
     }
@@ -76,8 +76,8 @@ class AnyPlan {
     }
 
     Index groups_, in_channels_, filters_ = 0;
-    std::optional<std::variant<Plan<float, dynamic>, Plan<double, dynamic>, Plan<float16, dynamic>,
-                               Plan<bfloat16, dynamic>>>
+    std::optional<
+        std::variant<Plan<float, dynamic>, Plan<double, dynamic>, Plan<float16, dynamic>, Plan<bfloat16, dynamic>>>
         plan_;
 };
 

@@ -95,12 +95,18 @@ Activation::Kind activation_from_name(const std::string& wanted) {
     static constexpr struct {
         const char* name;
         Kind kind;
-    } kinds[] = {{"linear", Kind::linear},       {"relu", Kind::relu},
-                 {"relu6", Kind::relu6},         {"leaky_relu", Kind::leaky_relu},
-                 {"elu", Kind::elu},             {"selu", Kind::selu},
-                 {"sigmoid", Kind::sigmoid},     {"hard_sigmoid", Kind::hard_sigmoid},
-                 {"tanh", Kind::tanh},           {"silu", Kind::silu},
-                 {"hard_silu", Kind::hard_silu}, {"exponential", Kind::exponential}};
+    } kinds[] = {{"linear", Kind::linear},
+                 {"relu", Kind::relu},
+                 {"relu6", Kind::relu6},
+                 {"leaky_relu", Kind::leaky_relu},
+                 {"elu", Kind::elu},
+                 {"selu", Kind::selu},
+                 {"sigmoid", Kind::sigmoid},
+                 {"hard_sigmoid", Kind::hard_sigmoid},
+                 {"tanh", Kind::tanh},
+                 {"silu", Kind::silu},
+                 {"hard_silu", Kind::hard_silu},
+                 {"exponential", Kind::exponential}};
     std::string names;
     for (const auto& k : kinds) {
         if (wanted == k.name) return k.kind;

@@ -42,8 +42,7 @@ std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>& g, const T* kerne
 }
 
 template <class T>
-void run(const Packed<T>& packed, const Geometry<dynamic>& g, const T* x, const T* bias, T* y,
-         const Options& options) {
+void run(const Packed<T>& packed, const Geometry<dynamic>& g, const T* x, const T* bias, T* y, const Options& options) {
     check(g, operation);
     packed.demand_fit(g, options);
     const int threads = thread_count(options.threads);
@@ -95,11 +94,11 @@ void conv_transpose(const Geometry<dynamic>& g, const T* x, const T* kernel, con
     run(*pack(g, kernel, options), g, x, bias, y, options);
 }
 
-#define TCONV_INSTANTIATE(T)                                                                                         \
-    template std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>&, const T*, const Options&);              \
-    template void run(const Packed<T>&, const Geometry<dynamic>&, const T*, const T*, T*, const Options&);           \
-    template std::size_t packed_bytes(const Packed<T>&);                                                             \
-    template std::string describe(const Packed<T>&, const Geometry<dynamic>&, const Options&);                       \
+#define TCONV_INSTANTIATE(T)                                                                               \
+    template std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>&, const T*, const Options&);    \
+    template void run(const Packed<T>&, const Geometry<dynamic>&, const T*, const T*, T*, const Options&); \
+    template std::size_t packed_bytes(const Packed<T>&);                                                   \
+    template std::string describe(const Packed<T>&, const Geometry<dynamic>&, const Options&);             \
     template void conv_transpose(const Geometry<dynamic>&, const T*, const T*, const T*, T*, const Options&);
 TCONV_INSTANTIATE(float)
 TCONV_INSTANTIATE(double)

@@ -125,7 +125,8 @@ Axis resolve(const AxisSpec& spec, const Padding& padding, int axis, const char*
 void check(const Geometry<dynamic>& g, const char* operation) {
     const auto fail = [operation](const std::string& why) { throw ShapeError(std::string(operation) + ": " + why); };
     const auto demand = [&](Index least, Index value, const std::string& what) {
-        if (value < least) fail(what + "=" + std::to_string(value) + " must be at least " + std::to_string(least) + ".");
+        if (value < least)
+            fail(what + "=" + std::to_string(value) + " must be at least " + std::to_string(least) + ".");
     };
     demand(0, g.batch, "batch");
     demand(0, g.in_channels, "in_channels");
@@ -152,7 +153,8 @@ void check(const Geometry<dynamic>& g, const char* operation) {
         demand(1, axis.dilation, at("dilation_rate"));
         const Checked reach = Checked(axis.in) * axis.stride + Checked(axis.kernel) * axis.dilation + axis.stride;
         const Checked shifted = Checked(axis.out) + axis.stride + (axis.crop < 0 ? Checked(0) - axis.crop : axis.crop);
-        if ((reach + shifted).overflowed()) fail("the extents of axis " + std::to_string(a) + " do not fit in 64 bits.");
+        if ((reach + shifted).overflowed())
+            fail("the extents of axis " + std::to_string(a) + " do not fit in 64 bits.");
         x = x * size(axis.in);
         y = y * size(axis.out);
         kernel = kernel * axis.kernel;

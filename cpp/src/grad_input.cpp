@@ -3,6 +3,7 @@
 
 #include "checks.hpp"
 #include "cpu.hpp"
+#include "dispatch.hpp"
 #include "product.hpp"
 #include "reference.hpp"
 
@@ -14,6 +15,7 @@ void conv_transpose_grad_input(const Geometry<dynamic>& g, const T* dy, const T*
     constexpr const char* operation = "conv_transpose_grad_input";
     check(g, operation);
     const int threads = thread_count(options.threads);
+    kernels_for<compute_t<T>>(options.isa);  // refuses what is not there
     demand_pointer(dy, numbers_of_output(g), operation, "dy");
     demand_pointer(kernel, numbers_of_kernel(g), operation, "kernel");
     demand_pointer(dx, numbers_of_input(g), operation, "dx");

@@ -147,8 +147,7 @@ class KernelGradient {
 
         for (Index f = 0; f < filters; ++f) {
             T* to = dkernel_ + (tap * filters_ + first_filter + f) * g_.in_channels + group * channels_ + first_channel;
-            for (Index c = 0; c < channels; ++c)
-                to[c] = narrow<T>(static_cast<C>(m.totals[c * padded_filters() + f]));
+            for (Index c = 0; c < channels; ++c) to[c] = narrow<T>(static_cast<C>(m.totals[c * padded_filters() + f]));
         }
     }
 
@@ -214,6 +213,7 @@ void conv_transpose_grad_kernel(const Geometry<dynamic>& g, const T* x, const T*
     constexpr const char* operation = "conv_transpose_grad_kernel";
     check(g, operation);
     const int threads = thread_count(options.threads);
+    kernels_for<compute_t<T>>(options.isa);  // refuses what is not there
     demand_pointer(x, numbers_of_input(g), operation, "x");
     demand_pointer(dy, numbers_of_output(g), operation, "dy");
     demand_pointer(dkernel, numbers_of_kernel(g), operation, "dkernel");
@@ -224,8 +224,7 @@ void conv_transpose_grad_kernel(const Geometry<dynamic>& g, const T* x, const T*
     KernelGradient<T>(g, x, dy, dkernel, options).run(threads);
 }
 
-template void conv_transpose_grad_kernel(const Geometry<dynamic>&, const float*, const float*, float*,
-                                         const Options&);
+template void conv_transpose_grad_kernel(const Geometry<dynamic>&, const float*, const float*, float*, const Options&);
 template void conv_transpose_grad_kernel(const Geometry<dynamic>&, const double*, const double*, double*,
                                          const Options&);
 template void conv_transpose_grad_kernel(const Geometry<dynamic>&, const float16*, const float16*, float16*,

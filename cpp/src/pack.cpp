@@ -57,7 +57,8 @@ void Columns::choose_windows() {
             const double sums = static_cast<double>(window.taps) * static_cast<double>(source_channels);
             cost += sums * static_cast<double>(round_up(columns, full_width / 2));
             // Reading pointers and, when columns are spread over rows, storing them one by one.
-            cost += 64.0 * static_cast<double>(window.taps) + (window.adjacent ? 0.0 : 16.0 * static_cast<double>(columns));
+            cost +=
+                64.0 * static_cast<double>(window.taps) + (window.adjacent ? 0.0 : 16.0 * static_cast<double>(columns));
         }
         if (join != Join::none) cost *= 1.1;
         if (windows.empty() || cost < best) {
@@ -76,8 +77,8 @@ void Columns::make_steps() {
         const Index parts = std::max<Index>(ceil_div(channels, depth), 1);
         for (Index tap = 0; tap < window.taps; tap += taps)
             for (Index part = 0; part < parts; ++part)
-                list.push_back({tap, std::min(tap + taps, window.taps), channels * part / parts,
-                                channels * (part + 1) / parts});
+                list.push_back(
+                    {tap, std::min(tap + taps, window.taps), channels * part / parts, channels * (part + 1) / parts});
         steps.push_back(std::move(list));
     }
 }
@@ -154,7 +155,8 @@ void Packed<T>::fill_block(const T* kernel, Index group, const Block& block) {
                     continue;
                 }
                 const Index column = block.first + n, channel = column % target_channels;
-                const T* from = base + tap_offset(window.members[static_cast<std::size_t>(column / target_channels)], tap);
+                const T* from =
+                    base + tap_offset(window.members[static_cast<std::size_t>(column / target_channels)], tap);
                 if (depthwise) {
                     to[n] = widen(from[channel]);
                     continue;
@@ -167,7 +169,8 @@ void Packed<T>::fill_block(const T* kernel, Index group, const Block& block) {
 }
 
 void Columns::demand_fit(const Geometry<dynamic>& g) const {
-    bool fits = g.groups == groups && g.in_channels == in_channels && g.filters == filters && g.axes.size() == axes.size();
+    bool fits =
+        g.groups == groups && g.in_channels == in_channels && g.filters == filters && g.axes.size() == axes.size();
     for (std::size_t a = 0; fits && a < axes.size(); ++a) {
         fits = g.axes[a].kernel == axes[a].kernel && g.axes[a].stride == axes[a].stride &&
                g.axes[a].dilation == axes[a].dilation;

@@ -45,16 +45,18 @@ struct Columns {
     Index tile_rows = 1, full_width = 1;             // of the micro-kernels
     std::vector<std::vector<Phase>> phases;          // [axis][live phase]
     std::vector<Window> windows;
-    std::vector<std::vector<Step>> steps;            // [window][step]
-    std::vector<Block> blocks;                       // by window
-    Index group_weights = 0, group_bias = 0;         // numbers from one product group to the next
+    std::vector<std::vector<Step>> steps;     // [window][step]
+    std::vector<Block> blocks;                // by window
+    Index group_weights = 0, group_bias = 0;  // numbers from one product group to the next
 
     Columns(const Geometry<dynamic>& g, Direction direction, Index tile_rows, Index full_width);
 
     /// Throws ShapeError when the packed kernel doesn't fit the geometry.
     void demand_fit(const Geometry<dynamic>& g) const;
     const Window& window_of(const Block& block) const { return windows[static_cast<std::size_t>(block.window)]; }
-    const std::vector<Step>& steps_of(const Block& block) const { return steps[static_cast<std::size_t>(block.window)]; }
+    const std::vector<Step>& steps_of(const Block& block) const {
+        return steps[static_cast<std::size_t>(block.window)];
+    }
 
   private:
     void choose_windows();

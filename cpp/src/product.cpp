@@ -87,9 +87,8 @@ void multiply(const detail::Packed<T>& packed, const std::vector<AxisMap>& maps,
         workers.emplace_back(work, carver);
     }
     fill_dead_targets(work, bias, threads);
-    parallel_for(threads, tiling.units(), [&](Index unit, int worker) {
-        workers[static_cast<std::size_t>(worker)].compute(unit);
-    });
+    parallel_for(threads, tiling.units(),
+                 [&](Index unit, int worker) { workers[static_cast<std::size_t>(worker)].compute(unit); });
 }
 
 template void multiply(const detail::Packed<float>&, const std::vector<AxisMap>&, Index, DataFormat, const float*,
@@ -98,7 +97,7 @@ template void multiply(const detail::Packed<double>&, const std::vector<AxisMap>
                        const double*, double*, Finish<double>, int);
 template void multiply(const detail::Packed<float16>&, const std::vector<AxisMap>&, Index, DataFormat, const float16*,
                        const float16*, float16*, Finish<float>, int);
-template void multiply(const detail::Packed<bfloat16>&, const std::vector<AxisMap>&, Index, DataFormat,
-                       const bfloat16*, const bfloat16*, bfloat16*, Finish<float>, int);
+template void multiply(const detail::Packed<bfloat16>&, const std::vector<AxisMap>&, Index, DataFormat, const bfloat16*,
+                       const bfloat16*, bfloat16*, Finish<float>, int);
 
 }  // namespace tconv

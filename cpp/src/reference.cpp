@@ -10,7 +10,7 @@ namespace {
 /// A row-major walk over all positions of a box. After count() steps it is back at its begin.
 class Walk {
   public:
-    Walk(const std::vector<Axis>& axes, Index Axis::*extent) : at_(axes.size(), 0) {
+    Walk(const std::vector<Axis>& axes, Index Axis::* extent) : at_(axes.size(), 0) {
         for (const Axis& axis : axes) extents_.push_back(axis.*extent);
         for (const Index n : extents_) count_ *= n;
     }

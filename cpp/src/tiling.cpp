@@ -8,12 +8,12 @@
 namespace tconv {
 namespace {
 
-constexpr Index most_rows = 96;          // of a tile
-constexpr Index most_pointers = 8192;    // of a tile: rows times taps of a step
-constexpr Index panel_bytes = 1 << 20;   // of a gathered tile
+constexpr Index most_rows = 96;               // of a tile
+constexpr Index most_pointers = 8192;         // of a tile: rows times taps of a step
+constexpr Index panel_bytes = 1 << 20;        // of a gathered tile
 constexpr Index all_panels_bytes = 12 << 20;  // of all threads'
-constexpr Index slice_bytes = 1 << 20;   // of the packed columns of a slice
-constexpr Index slice_columns = 256;     // whose sums wait between steps
+constexpr Index slice_bytes = 1 << 20;        // of the packed columns of a slice
+constexpr Index slice_columns = 256;          // whose sums wait between steps
 
 std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::* extent) {
     std::vector<Index> extents;
@@ -134,9 +134,7 @@ void Tiling::choose_tiles(int threads) {
 
 Index Tiling::rows_of_tile() const { return product_of(tile); }
 
-Index Tiling::units() const {
-    return product_of(tiles) * static_cast<Index>(slices.size()) * columns.product_groups;
-}
+Index Tiling::units() const { return product_of(tiles) * static_cast<Index>(slices.size()) * columns.product_groups; }
 
 double Tiling::products() const {
     double rows = static_cast<double>(batch);

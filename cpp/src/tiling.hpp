@@ -32,11 +32,11 @@ struct Tiling {
     std::size_t rank;
     Index batch;
     Layout source, target;
-    bool gathered;                            // the source is turned or converted tile by tile
-    Index sum_bytes;                          // of one sum
-    std::vector<Range> ranges;                // [window*rank + axis]
-    std::vector<std::vector<Index>> deltas;   // [window][member] targets' distance from the first member's
-    std::vector<Index> first, last;           // [axis] rows of all windows
+    bool gathered;                           // the source is turned or converted tile by tile
+    Index sum_bytes;                         // of one sum
+    std::vector<Range> ranges;               // [window*rank + axis]
+    std::vector<std::vector<Index>> deltas;  // [window][member] targets' distance from the first member's
+    std::vector<Index> first, last;          // [axis] rows of all windows
     std::vector<Slice> slices;
     Index widest_block = 0, sum_columns = 0;  // columns whose sums wait in a worker
     std::vector<Index> tile, tiles;           // [batch, axes...] rows of a tile; how many tiles

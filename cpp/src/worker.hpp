@@ -82,7 +82,7 @@ class Worker {
     Index *tile_first_, *tile_last_;  // [axis]
 
     // The gathered tile, or the source itself.
-    Picked* picked_;       // [axis]
+    Picked* picked_;  // [axis]
     Index* lists_;
     C* panel_;
     Index* pixel_strides_;  // [axis]

@@ -11,8 +11,7 @@ template <class T>
 void conv_transpose(const Geometry<dynamic>& g, const T* x, const T* kernel, const T* bias, T* y,
                     const Options& options);
 template <class T>
-void conv_transpose_grad_input(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx,
-                               const Options& options);
+void conv_transpose_grad_input(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, const Options& options);
 template <class T>
 void conv_transpose_grad_kernel(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel,
                                 const Options& options);
@@ -38,8 +37,7 @@ void conv_transpose(const Geometry<N>& g, const T* x, const T* kernel, const T* 
 /// dx[n,i,c] = sum over (o,k,f) with i*stride + k*dilation == o + crop of dy[n,o,f]*kernel[k,f,c]: an ordinary strided
 /// convolution. The activation in the options is ignored: dy is the gradient before it.
 template <class T, int N>
-void conv_transpose_grad_input(const Geometry<N>& g, const T* dy, const T* kernel, T* dx,
-                               const Options& options = {}) {
+void conv_transpose_grad_input(const Geometry<N>& g, const T* dy, const T* kernel, T* dx, const Options& options = {}) {
     detail::conv_transpose_grad_input<T>(g, dy, kernel, dx, options);
 }
 

@@ -16,7 +16,7 @@ namespace tconv {
 struct Axis {
     Index in = 1, out = 1;                       // extents, pixels; >= 0
     Index kernel = 1, stride = 1, dilation = 1;  // taps, pixels, pixels; >= 1
-    Index crop = 0;  // pixels of the full output dropped before o = 0; may be negative
+    Index crop = 0;                              // pixels of the full output dropped before o = 0; may be negative
 };
 
 /// What a user says about an axis before its output extent is known.
@@ -42,7 +42,7 @@ struct Padding {
     enum class Mode { valid, same, same_lower, crop };
 
     Mode mode = Mode::valid;
-    Index begin = 0, end = 0;              // pixels, Mode::crop only; may be negative (bias-only pixels)
+    Index begin = 0, end = 0;               // pixels, Mode::crop only; may be negative (bias-only pixels)
     std::optional<Index> output_padding{};  // pixels; 0 <= p < max(stride, dilation)
     std::optional<Index> output{};          // the extent wanted, pixels
 

@@ -4,16 +4,11 @@
 #include <string>
 #include <vector>
 
+#include <tconv/activation.hpp>
+#include <tconv/isa.hpp>
 #include <tconv/types.hpp>
 
 namespace tconv {
-
-/// Instruction sets that kernels exist for, worst first.
-enum class Isa {
-    best,     // the best one that this processor has, or TCONV_ISA, read once
-    generic,  // what every processor of the architecture has
-    avx2,     // AVX2 + FMA + F16C
-};
 
 enum class DataFormat {
     channels_last,   // (batch, spatial..., channels)
@@ -24,26 +19,6 @@ enum class Algorithm {
     automatic,  // the fastest
     direct,     // every product of the definition, none twice
     reference,  // naive loops: slow, obviously right
-};
-
-/// A function of one number that is applied as the result is stored.
-struct Activation {
-    enum class Kind {
-        linear,
-        relu,
-        relu6,
-        leaky_relu,  // x < 0: alpha*x
-        elu,         // x < 0: alpha*(exp(x)-1)
-        selu,
-        sigmoid,
-        hard_sigmoid,  // clamp(x/6 + 1/2, 0, 1)
-        tanh,
-        silu,       // x*sigmoid(x)
-        hard_silu,  // x*hard_sigmoid(x)
-        exponential,
-    };
-    Kind kind = Kind::linear;
-    double alpha = 0;  // leaky_relu, elu
 };
 
 struct Options {

@@ -20,8 +20,7 @@ class Packed;
 template <class T>
 std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>& g, const T* kernel, const Options& options);
 template <class T>
-void run(const Packed<T>& packed, const Geometry<dynamic>& g, const T* x, const T* bias, T* y,
-         const Options& options);
+void run(const Packed<T>& packed, const Geometry<dynamic>& g, const T* x, const T* bias, T* y, const Options& options);
 template <class T>
 std::size_t packed_bytes(const Packed<T>& packed);
 template <class T>

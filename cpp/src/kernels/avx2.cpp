@@ -7,7 +7,14 @@
 namespace tconv {
 namespace {
 
+// Ones before zeros: what a masked load or store of the first n of W lanes begins with, W - n from the start.
+constexpr std::int32_t masks32[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+constexpr std::int64_t masks64[8] = {-1, -1, -1, -1, 0, 0, 0, 0};
+
 struct Avx2Float : Vec<float, 8> {
+    static __m256i first(Index n) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(masks32 + 8 - n)); }
+    static reg load_some(const float* p, Index n) { return _mm256_maskload_ps(p, first(n)); }
+    static void store_some(float* p, reg r, Index n) { _mm256_maskstore_ps(p, first(n), r); }
     static reg fma(reg a, reg b, reg c) { return _mm256_fmadd_ps(a, b, c); }
     static reg set1(float x) { return _mm256_set1_ps(x); }
     static reg max(reg a, reg b) { return _mm256_max_ps(a, b); }
@@ -36,6 +43,9 @@ struct Avx2Float : Vec<float, 8> {
     }
 };
 struct Avx2Double : Vec<double, 4> {
+    static __m256i first(Index n) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(masks64 + 4 - n)); }
+    static reg load_some(const double* p, Index n) { return _mm256_maskload_pd(p, first(n)); }
+    static void store_some(double* p, reg r, Index n) { _mm256_maskstore_pd(p, first(n), r); }
     static reg fma(reg a, reg b, reg c) { return _mm256_fmadd_pd(a, b, c); }
     static reg set1(double x) { return _mm256_set1_pd(x); }
     static reg max(reg a, reg b) { return _mm256_max_pd(a, b); }

@@ -1,7 +1,8 @@
 // The arithmetic: one table of functions per instruction set. Rank, stride, padding and threads are unknown here.
 #pragma once
 
-#include <tconv/options.hpp>
+#include <tconv/activation.hpp>
+#include <tconv/isa.hpp>
 #include <tconv/types.hpp>
 
 namespace tconv {
@@ -17,7 +18,8 @@ struct Finish {
 };
 
 /// One step of a product: `m` rows times a panel of packed columns,
-///     c[m][n] = (load ? c[m][n] : 0) + sum over t, k of rows[t*tile_rows + m][offset + k] * panel[(t*channels + k)*width + n].
+///     c[m][n] = (load ? c[m][n] : 0) + sum over t, k of rows[t*tile_rows + m][offset + k] * panel[(t*channels +
+///     k)*width + n].
 template <class T>
 struct Tile {
     const T* const* rows;  // [taps][tile_rows] pointers to channel 0 of a pixel
@@ -26,10 +28,10 @@ struct Tile {
     const T* panel;  // [taps][channels][width]
     T* c;            // [m][c_stride]: sums between steps
     Index c_stride;
-    bool load;       // continue the sums in c
-    T* const* out;   // [m] where the finished rows go, or nullptr: the sums go to c
-    Index columns;   // of the width that are real: stored to out
-    const T* bias;   // [width], added before out; or nullptr
+    bool load;         // continue the sums in c
+    T* const* out;     // [m] where the finished rows go, or nullptr: the sums go to c
+    Index columns;     // of the width that are real: stored to out
+    const T* bias;     // [width], added before out; or nullptr
     Finish<T> finish;  // linear, relu or leaky_relu when out is given
 };
 

@@ -51,10 +51,10 @@ struct Vec {
         for (Index i = 0; i < n; ++i) p[i] = lanes[i];
     }
     static reg fma(reg a, reg b, reg c) { return a * b + c; }
-    static reg keep(reg a) { return a; }  // a value that stays in a register
+    static reg keep(reg a) { return a; }                    // a value that stays in a register
     static reg max(reg a, reg b) { return a > b ? a : b; }  // b when either is NaN
     static reg min(reg a, reg b) { return a < b ? a : b; }  // b when either is NaN
-    static reg round(reg a) {  // to the nearest integer, |a| < 2^(mantissa-1)
+    static reg round(reg a) {                               // to the nearest integer, |a| < 2^(mantissa-1)
         const reg magic = set1(T(3) * T(Bits(1) << (Float<T>::mantissa - 1)));
         return (a + magic) - magic;
     }

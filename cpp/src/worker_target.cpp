@@ -1,0 +1,141 @@
+// A worker's target: where the rows of a tile are stored, and how.
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include "gather.hpp"
+#include "worker.hpp"
+
+namespace tconv {
+namespace {
+
+/// `rows` rows of `count` numbers each, `width` apart, to where target(row) says.
+template <class T, class Target>
+void copy_rows(const T* from, Index width, Index count, Index rows, const Target& target) {
+    const auto fixed = [&](auto constant) {
+        constexpr std::size_t bytes = sizeof(T) * decltype(constant)::value;
+        for (Index row = 0; row < rows; ++row) std::memcpy(target(row), from + row * width, bytes);
+    };
+    switch (count) {
+        case 1:
+            return fixed(std::integral_constant<Index, 1>());
+        case 2:
+            return fixed(std::integral_constant<Index, 2>());
+        case 3:
+            return fixed(std::integral_constant<Index, 3>());
+        case 4:
+            return fixed(std::integral_constant<Index, 4>());
+        case 6:
+            return fixed(std::integral_constant<Index, 6>());
+        case 8:
+            return fixed(std::integral_constant<Index, 8>());
+        default:
+            for (Index row = 0; row < rows; ++row) std::copy_n(from + row * width, count, target(row));
+    }
+}
+
+}  // namespace
+
+/// Where each row's first target lies, and whether every member of the window has the row.
+template <class T>
+void Worker<T>::place_rows() {
+    const Window& shape = shape_.windows[window_];
+    const std::size_t inner = rank_ - 1;
+    const Range& inner_range = tiling_.ranges[window_ * rank_ + inner];
+    const Index step = tiling_.maps[inner].target_step * tiling_.target.axes[inner];
+    std::copy_n(first_, rank_, at_);
+    Index row = 0;
+    for (Index n = batch_first_; n < batch_last_; ++n) {
+        for (bool more = true; more;) {
+            Index offset = n * tiling_.target.batch + group_ * shape_.target_channels * tiling_.target.channel;
+            bool whole = true;
+            for (std::size_t a = 0; a < rank_; ++a) {
+                offset += tiling_.maps[a].target(shape.first()[a], at_[a]) * tiling_.target.axes[a];
+                const Range& range = tiling_.ranges[window_ * rank_ + a];
+                if (a != inner) whole = whole && at_[a] >= range.common_first && at_[a] < range.common_last;
+            }
+            for (Index j = first_[inner]; j < last_[inner]; ++j, ++row, offset += step) {
+                targets_[row] = offset;
+                whole_[row] = whole && j >= inner_range.common_first && j < inner_range.common_last;
+                if (!whole_[row]) {
+                    at_[inner] = j;
+                    std::copy_n(at_, rank_, coordinates_ + row * static_cast<Index>(rank_));
+                }
+            }
+            at_[inner] = first_[inner];
+            more = false;
+            for (std::size_t a = inner; a-- > 0;) {
+                if (++at_[a] < last_[a]) {
+                    more = true;
+                    break;
+                }
+                at_[a] = first_[a];
+            }
+        }
+    }
+}
+
+/// Finishes the sums of a block's rows and puts them where they belong.
+template <class T>
+void Worker<T>::store(const Block& block, const C* sums_of_block, Index first_row, Index last_row) {
+    const Index width = block.width;
+    C* sums = const_cast<C*>(sums_of_block) + first_row * width;
+    const C* bias = work_.bias == nullptr ? nullptr : work_.bias + group_ * shape_.group_bias + block.bias;
+    work_.packed.kernels->finish(sums, width, last_row - first_row, width, bias, work_.finish);
+    const T* from;
+    if constexpr (std::is_same_v<T, C>) {
+        from = sums;
+    } else {
+        narrow(*work_.packed.converters, sums, narrowed_, (last_row - first_row) * width);
+        from = narrowed_;
+    }
+    const bool all_whole = std::all_of(whole_ + first_row, whole_ + last_row, [](bool w) { return w; });
+    const Window& window = shape_.window_of(block);
+    const Index channels = shape_.target_channels, step = tiling_.target.channel;
+    const std::vector<Index>& deltas = tiling_.deltas[static_cast<std::size_t>(block.window)];
+    for (Index n = 0; n < block.columns;) {  // one member's columns at a time, or several that lie side by side
+        const Index column = block.first + n, channel = column % channels;
+        const auto number = static_cast<std::size_t>(column / channels);
+        const Index delta = deltas[number] + channel * step;
+        Index some = std::min(channels - channel, block.columns - n);
+        if (all_whole && step == 1) {
+            for (std::size_t next = number + 1; n + some < block.columns && deltas[next] == delta + some; ++next)
+                some += std::min(channels, block.columns - n - some);
+        }
+        const T* numbers = from + n;
+        const auto target = [&](Index row) { return work_.target + targets_[row] + delta; };
+        if (!all_whole) {
+            const std::vector<Phase>& member = window.members[number];
+            for (Index row = first_row; row < last_row; ++row) {
+                if (!whole_[row] && !has(member, row)) continue;
+                T* to = target(row);
+                for (Index k = 0; k < some; ++k) to[k * step] = numbers[(row - first_row) * width + k];
+            }
+        } else if (step == 1) {
+            copy_rows(numbers, width, some, last_row - first_row, [&](Index row) { return target(first_row + row); });
+        } else {
+            for (Index k = 0; k < some; ++k)
+                for (Index row = first_row; row < last_row; ++row)
+                    target(row)[k * step] = numbers[(row - first_row) * width + k];
+        }
+        n += some;
+    }
+}
+
+/// Whether a member of the window has a row, which not all have.
+template <class T>
+bool Worker<T>::has(const std::vector<Phase>& member, Index row) const {
+    for (std::size_t a = 0; a < rank_; ++a) {
+        const Index j = coordinates_[row * static_cast<Index>(rank_) + static_cast<Index>(a)];
+        const Index target = tiling_.maps[a].target(member[a], j);
+        if (target < 0 || target >= tiling_.maps[a].target_extent) return false;
+    }
+    return true;
+}
+
+template class Worker<float>;
+template class Worker<double>;
+template class Worker<float16>;
+template class Worker<bfloat16>;
+
+}  // namespace tconv

@@ -1,0 +1,96 @@
+"""Who may know whom in the Python package."""
+
+import ast
+import sys
+
+import pytest
+
+from codebase.house import PACKAGE, ROOT, files, imports, module, name, offenders, own_imports, own_modules
+
+MODULES = own_modules()
+FAMILIES = {"activations", "initializers", "regularizers", "constraints", "losses", "optimizers"}
+USERS_OF_THE_CORE = {"_args", "_build", "_plan", "_problem", "geometry", "ops"}
+
+
+def room(key):
+    return key.partition(".")[0]
+
+
+def modules(wanted=lambda key: True):
+    """A test for each module of a kind."""
+    keys = sorted(filter(wanted, MODULES))
+    assert keys
+    return pytest.mark.parametrize("key", [pytest.param(key, id=key or "tconv") for key in keys])
+
+
+@modules(lambda key: key not in USERS_OF_THE_CORE)
+def test_only_the_functional_side_knows_the_core(key):
+    assert "_core" not in own_imports(MODULES[key])
+
+
+@modules(lambda key: key in USERS_OF_THE_CORE | {"_convert", "_registry"})
+def test_the_functional_side_knows_no_layer(key):
+    assert not {room(other) for other in own_imports(MODULES[key])} & {"layers", "models", "variable"}
+
+
+@modules(lambda key: key in FAMILIES)
+def test_a_family_knows_no_other_family_and_no_layer(key):
+    others = own_imports(MODULES[key]) - {key}
+    assert not others & (FAMILIES | {"ops", "models", "variable"})
+    assert "layers" not in map(room, others)
+
+
+@modules(lambda key: room(key) == "layers")
+def test_a_layer_knows_no_model(key):
+    assert not own_imports(MODULES[key]) & {"models", "__main__"}
+
+
+def test_the_registry_knows_no_family():
+    assert not {room(key) for key in own_imports(MODULES["_registry"])} & (FAMILIES | {"ops", "models", "layers"})
+
+
+@modules()
+def test_importing_tconv_imports_numpy_and_the_standard_library_only(key):
+    allowed = set(sys.stdlib_module_names) | {"numpy", "tconv"}
+    assert {text.partition(".")[0] for text in imports(MODULES[key], top_level_only=True)} <= allowed
+
+
+@modules()
+def test_nothing_named_in_a_config_can_be_imported_or_run(key):
+    path = MODULES[key]
+    banned = {"importlib", "pickle", "marshal", "shelve", "runpy"}
+    assert not {text.partition(".")[0] for text in imports(path)} & banned
+    called = {node.func.id for node in ast.walk(ast.parse(path.read_text())) if _calls_a_name(node)}
+    assert not called & {"eval", "exec", "compile", "__import__", "globals"}
+
+
+def _calls_a_name(node):
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+
+
+@modules()
+def test_random_numbers_come_from_an_explicit_generator(key):
+    path = MODULES[key]
+    assert "random" not in set(imports(path))
+    assert not offenders(r"np\.random\.(?!default_rng|Generator|SeedSequence|BitGenerator|PCG64|Philox)\w+", [path])
+
+
+@modules()
+def test_threads_are_no_global_state(key):
+    assert not offenders(r"omp_set_num_threads|threadpoolctl|environ\[[^\]]+\]\s*=(?!=)", [MODULES[key]])
+
+
+def test_the_oracle_does_not_know_the_library():
+    oracle = ROOT / "tests" / "reference.py"
+    assert not {text for text in imports(oracle) if text.partition(".")[0] == "tconv"}
+
+
+def test_every_python_file_belongs_to_a_known_place():
+    assert {name(path).partition("/")[0] for path in files(".py")} <= {
+        "python",
+        "tests",
+        "benchmarks",
+        "examples",
+        "docs",
+    }
+    assert {module(path) for path in PACKAGE.rglob("*.py")} == set(MODULES)
