@@ -1,6 +1,8 @@
 // What this process runs on: instruction sets, threads, forks. Detected once.
+#include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 #include <tconv/error.hpp>
 #include <tconv/options.hpp>
@@ -32,13 +34,19 @@ bool runs(Isa isa) {
 
 namespace {
 
+// More than these are never started: OpenMP ends the process when it cannot start a thread.
+int most_threads() {
+    static const int most = std::max(64, 4 * static_cast<int>(std::thread::hardware_concurrency()));
+    return most;
+}
+
 // TCONV_NUM_THREADS, read when first asked for; a value that is not a positive number is as good as none.
 int threads_from_environment() {
     const char* text = std::getenv("TCONV_NUM_THREADS");
     if (text == nullptr) return 0;
     char* rest = nullptr;
     const long value = std::strtol(text, &rest, 10);
-    return rest != text && *rest == '\0' && value > 0 && value <= max_threads ? static_cast<int>(value) : 0;
+    return rest != text && *rest == '\0' && value > 0 ? static_cast<int>(std::min<long>(value, most_threads())) : 0;
 }
 
 // Set in the child of a fork, where it is the only thread, and never again.
@@ -75,7 +83,7 @@ int default_threads() {
 int thread_count(int asked) {
     if (asked < 0) throw ShapeError("conv_transpose: threads=" + std::to_string(asked) + " must be at least 0.");
     if (asked == 0) return default_threads();
-    return asked < max_threads ? asked : max_threads;
+    return std::min(asked, most_threads());
 }
 
 }  // namespace tconv

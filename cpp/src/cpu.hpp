@@ -5,13 +5,10 @@
 
 namespace tconv {
 
-/// More threads than this are never started: a larger request is cut.
-inline constexpr int max_threads = 1024;
-
 /// Whether this processor has the instructions of `isa`.
 bool runs(Isa isa);
 
-/// The number of threads that Options::threads stands for. Throws ShapeError for a negative number.
+/// The number of threads that Options::threads stands for, cut to what the processor can use. Throws ShapeError for a negative number.
 int thread_count(int asked);
 
 }  // namespace tconv

@@ -1,0 +1,49 @@
+"""Transposed convolutions of any rank on CPUs, with Keras-style layers.
+
+Functions: conv_transpose, its gradients, its output shape; Plan for many inputs with one kernel.
+Layers: layers.Conv1DTranspose, Conv2DTranspose, Conv3DTranspose and ConvNDTranspose; Sequential.
+"""
+
+from tconv import activations, config, constraints, geometry, initializers, layers, models, regularizers
+from tconv._args import ShapeError
+from tconv._build import build_info, get_cmake_dir, get_include
+from tconv.config import get_num_threads, set_num_threads
+from tconv.models import Sequential
+from tconv.ops import (
+    Plan,
+    conv_transpose,
+    conv_transpose_grad_input,
+    conv_transpose_grad_kernel,
+    conv_transpose_output_shape,
+)
+from tconv.rfunctions import layer_conv_1d_transpose, layer_conv_2d_transpose, layer_conv_3d_transpose
+from tconv.variable import Variable
+
+__version__: str = build_info()["version"]
+
+__all__ = [
+    "Plan",
+    "Sequential",
+    "ShapeError",
+    "Variable",
+    "activations",
+    "build_info",
+    "config",
+    "constraints",
+    "conv_transpose",
+    "conv_transpose_grad_input",
+    "conv_transpose_grad_kernel",
+    "conv_transpose_output_shape",
+    "geometry",
+    "get_cmake_dir",
+    "get_include",
+    "get_num_threads",
+    "initializers",
+    "layer_conv_1d_transpose",
+    "layer_conv_2d_transpose",
+    "layer_conv_3d_transpose",
+    "layers",
+    "models",
+    "regularizers",
+    "set_num_threads",
+]

@@ -1,0 +1,279 @@
+"""A transposed convolution prepared for many inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from tconv import _args, _convert, _core, _problem, activations
+from tconv._args import Ints, Paddings, Spec, fail
+from tconv._convert import Array
+from tconv._problem import Problem
+
+__all__ = ["OPERATION", "Plan"]
+
+OPERATION = "conv_transpose"  # begins the messages of a plan, which is a conv_transpose in two steps
+
+
+class Plan:
+    """A transposed convolution whose kernel is packed and whose arguments are checked once, for many inputs.
+
+    Later changes of `kernel` have no effect. A plan is immutable and may be shared between threads.
+
+    Args:
+        kernel: ``(*kernel_size, filters // groups, in)``; its number of axes less 2 is the rank.
+        strides: as in conv_transpose.
+        padding: as in conv_transpose.
+        output_padding: as in conv_transpose.
+        output_shape: as in conv_transpose.
+        dilation_rate: as in conv_transpose.
+        groups: as in conv_transpose.
+        data_format: as in conv_transpose.
+        activation: as in conv_transpose.
+        dtype: the dtype computed in and of the result, "float32", "float64", "float16" or "bfloat16"; None for the
+            kernel's own, or the default float type where the kernel holds integers.
+
+    Attributes:
+        dtype: dtype of the results.
+        packed_bytes: bytes held by the packed kernel.
+
+    Raises:
+        TypeError: an argument of the wrong type.
+        ValueError: a value out of its range, shapes that do not go together (ShapeError).
+
+    Example:
+        >>> import numpy as np, tconv
+        >>> plan = tconv.Plan(np.ones((2, 2, 3, 4), np.float32), strides=2)
+        >>> plan(np.ones((1, 5, 5, 4), np.float32)).shape
+        (1, 10, 10, 3)
+        >>> plan.output_shape((None, 5, 5, 4))
+        (None, 10, 10, 3)
+    """
+
+    __slots__ = (
+        "_activation",
+        "_alpha",
+        "_core",
+        "_dtype",
+        "_filters",
+        "_function",
+        "_kernel",
+        "_last",
+        "_spec",
+        "_wide",
+    )
+
+    _core: _core.Plan
+    _last: Problem | None
+
+    def __init__(
+        self,
+        kernel: ArrayLike,
+        *,
+        strides: Ints = 1,
+        padding: Paddings = "valid",
+        output_padding: Ints | None = None,
+        output_shape: Ints | None = None,
+        dilation_rate: Ints = 1,
+        groups: SupportsIndex = 1,
+        data_format: str | None = None,
+        activation: Any = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        array = _convert.to_array(OPERATION, "kernel", kernel)
+        if dtype is None:
+            decided = _convert.common_dtype(OPERATION, [("kernel", array)])
+        else:
+            decided = _convert.compute_dtype(OPERATION, dtype)
+        spec = _problem.exact(
+            OPERATION,
+            array.shape,
+            strides=strides,
+            padding=padding,
+            output_padding=output_padding,
+            output_shape=output_shape,
+            dilation_rate=dilation_rate,
+            groups=groups,
+            data_format=data_format,
+        )
+        self._prepare(array.shape, decided, spec, activation)
+        self._pack(array)
+
+    def __call__(
+        self, x: ArrayLike, bias: ArrayLike | None = None, *, out: Array | None = None, num_threads: int | None = None
+    ) -> Array:
+        """The transposed convolution of `x`.
+
+        Args:
+            x: ``(batch, *spatial, in)``, or as the data format says; without batch for a single example.
+            bias: ``(filters,)``, or None.
+            out: where to write the result: C-contiguous, of its shape and dtype, overlapping no argument.
+            num_threads: at least 1; None for the default. The result does not depend on it.
+
+        Raises:
+            TypeError: an argument of the wrong type, or whose float dtype is wider than the plan's.
+            ValueError: shapes that do not go together (ShapeError), an `out` that cannot be written.
+            MemoryError: the result cannot be allocated.
+        """
+        array = x if type(x) is np.ndarray else _convert.to_array(OPERATION, "x", x)
+        offset = bias if bias is None or type(bias) is np.ndarray else _convert.to_array(OPERATION, "bias", bias)
+        threads = _args.threads(OPERATION, num_threads)
+        dtype = self._dtype
+        if array.dtype != dtype:
+            self._check_dtype("x", array)
+        if offset is not None:
+            if offset.dtype != dtype:
+                self._check_dtype("bias", offset)
+            if offset.shape != (self._filters,):
+                self._refuse_bias(offset)
+        problem = self._last
+        if problem is None or problem.shape != array.shape:
+            problem = self._resolve(array.shape)
+        if out is not None:
+            _convert.check_out(OPERATION, out, problem.result, dtype, [("x", array), ("bias", offset)])
+        return self._run(problem, array, offset, out, threads)
+
+    def output_shape(self, input_shape: Sequence[SupportsIndex | None]) -> tuple[int | None, ...]:
+        """The shape of the result for an input of `input_shape`; None in it is an unknown extent.
+
+        Raises:
+            TypeError: not a sequence of integers.
+            ShapeError: a shape that does not go with the kernel.
+        """
+        rank = self._spec.rank
+        shape = _args.some_extents(OPERATION, "input_shape", input_shape, (rank + 1, rank + 2))
+        return _problem.output_shape(OPERATION, shape, self._kernel[:rank], self._filters, self._kernel[-1], self._spec)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the results."""
+        return self._dtype
+
+    @property
+    def packed_bytes(self) -> int:
+        """Bytes held by the packed kernel."""
+        return int(self._core.packed_bytes)
+
+    def describe(self, input_shape: Sequence[SupportsIndex]) -> str:
+        """What will be done for an input of `input_shape`, and why, for people.
+
+        Raises:
+            TypeError: not a sequence of integers.
+            ShapeError: a shape that does not go with the kernel.
+        """
+        rank = self._spec.rank
+        shape = _args.extents(OPERATION, "input_shape", input_shape, (rank + 1, rank + 2))
+        problem = _problem.resolve(OPERATION, ("x", shape), ("kernel", self._kernel), self._spec)
+        return str(
+            self._core.describe(
+                batch=problem.batched[0],
+                axes=problem.axes,
+                channels_first=self._spec.channels_first,
+                threads=_args.threads(OPERATION, None),
+            )
+        )
+
+    def __copy__(self) -> Plan:
+        return self  # immutable
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Plan:
+        return self
+
+    def __repr__(self) -> str:
+        spec = self._spec
+        return f"Plan(kernel={self._kernel}, strides={spec.strides}, padding={spec.mode!r}, dtype={self._dtype})"
+
+    def _prepare(self, kernel: tuple[int, ...], dtype: np.dtype[Any], spec: Spec, activation: Any) -> None:
+        """Everything but the packing."""
+        self._kernel = kernel
+        self._spec = spec
+        self._dtype = dtype
+        self._filters = _problem.filters(OPERATION, kernel, spec.groups)
+        self._last = None
+        function = _activation(activation)
+        fused = activations.fused(function)
+        self._function = None if fused else function
+        self._activation, self._alpha = fused or ("linear", 0.0)
+        # What follows a 16-bit result is applied before it is rounded.
+        self._wide = np.dtype(np.float32) if dtype.itemsize == 2 and not fused else dtype
+
+    def _pack(self, kernel: Array) -> None:
+        spec = self._spec
+        axes = [
+            (1, 1, taps, stride, dilation, 0)
+            for taps, stride, dilation in zip(self._kernel, spec.strides, spec.dilations, strict=False)
+        ]
+        self._core = _core.Plan(
+            _convert.storage(_convert.as_dtype(kernel, self._wide)),
+            axes=axes,
+            groups=spec.groups,
+            dtype=self._wide.name,
+            isa="best",
+            algorithm="automatic",
+        )
+
+    def _resolve(self, shape: tuple[int, ...]) -> Problem:
+        """The problem for an `x` of `shape`. The last one is remembered: one assignment, so threads may race."""
+        problem = _problem.resolve(OPERATION, ("x", shape), ("kernel", self._kernel), self._spec)
+        self._last = problem
+        return problem
+
+    def _run(self, problem: Problem, x: Array, bias: Array | None, out: Array | None, threads: int) -> Array:
+        """Computes; all arguments are checked."""
+        wide = self._wide
+        direct = out is not None and self._function is None
+        y = out if direct and out is not None else _convert.allocate(OPERATION, problem.result, wide)
+        x = _convert.as_dtype(x, wide)
+        bias = None if bias is None else _convert.as_dtype(bias, wide)
+        target = y
+        if problem.shape is not problem.batched:
+            x, target = x.reshape(problem.batched), y.reshape(problem.batched_result)
+        if wide.itemsize == 2:
+            x, target = _convert.storage(x), _convert.storage(target)
+            bias = None if bias is None else _convert.storage(bias)
+        self._core.run(
+            x,
+            bias,
+            target,
+            axes=problem.axes,
+            channels_first=self._spec.channels_first,
+            activation=self._activation,
+            alpha=self._alpha,
+            threads=threads,
+        )
+        return y if self._function is None else _applied(self._function, y, self._dtype, out)
+
+    def _check_dtype(self, name: str, array: Array) -> None:
+        decided = _convert.arithmetic(OPERATION, name, array.dtype)
+        if decided is None or decided == self._dtype:
+            return
+        if _convert.promoted(decided, self._dtype) != self._dtype:
+            how = f"convert {name}, or make the plan with dtype={_convert.promoted(decided, self._dtype).name!r}"
+            fail(OPERATION, f"{name} is {decided} but the plan computes in {self._dtype}; {how}", TypeError)
+
+    def _refuse_bias(self, bias: Array) -> None:
+        shapes = f"bias: {bias.shape}, kernel: {self._kernel}"
+        fail(OPERATION, f"bias must have the shape ({self._filters},), one number per filter ({shapes})")
+
+
+def _activation(identifier: Any) -> activations.Activation:
+    try:
+        return activations.get(identifier)
+    except ValueError as error:
+        why = " ".join(str(error).split())[:200].rstrip(".")
+        fail(OPERATION, f"activation={_args.show(identifier)} is not one ({why})", ValueError, error)
+
+
+def _applied(function: activations.Activation, y: Array, dtype: np.dtype[Any], out: Array | None) -> Array:
+    """`function` of `y`, checked, as `dtype`; in `out` if there is one."""
+    result = _convert.to_array(OPERATION, "the activation's result", function(y))
+    if result.shape != y.shape:
+        fail(OPERATION, f"activation must keep the shape {y.shape}, but gives {result.shape}")
+    result = _convert.as_dtype(result, dtype)
+    if out is None:
+        return result
+    np.copyto(out, result)
+    return out

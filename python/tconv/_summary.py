@@ -1,0 +1,87 @@
+"""A model's layers as a table, laid out as Keras prints it."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tconv.layers import Layer
+    from tconv.models import Sequential
+    from tconv.variable import Variable
+
+_POSITIONS = (0.45, 0.80, 1.0)  # where the columns end, of the line
+_HEADER = ("Layer (type)", "Output Shape", "Param #")
+
+
+def summary(model: Sequential, line_length: int | None = None) -> str:
+    """The table and the counts below it."""
+    length = max(40, min(88, shutil.get_terminal_size().columns - 4)) if line_length is None else line_length
+    if length < 40:
+        raise ValueError(f"summary: line_length={length} must be at least 40.")
+    widths = _widths(length)
+    shape = model.get_build_config() and model.input_shape
+    rows = []
+    for layer in model.layers:
+        shape = _output(layer, shape)
+        rows.append((f"{layer.name} ({type(layer).__name__})", "?" if shape is None else str(shape), _count(layer)))
+    lines = [f'Model: "{model.name}"', _rule("┏━┳┓", widths), *_cells(_HEADER, widths, "┃"), _rule("┡━╇┩", widths)]
+    for number, row in enumerate(rows):
+        lines += [_rule("├─┼┤", widths)] * bool(number) + _cells(row, widths, "│")
+    lines.append(_rule("└─┴┘", widths))
+    lines.append(f" Total params: {_total(model.weights)}")
+    lines.append(f" Trainable params: {_total(model.trainable_weights)}")
+    lines.append(f" Non-trainable params: {_total(model.non_trainable_weights)}")
+    return "\n".join(lines)
+
+
+def _widths(length: int) -> list[int]:
+    """Characters per column, the blanks around its text included."""
+    ends = [int(position * length) for position in _POSITIONS]
+    widths = [end - begin + 2 for begin, end in zip([0, *ends], ends)]
+    excess = sum(widths) + len(widths) + 1 - length
+    for column in range(len(widths)):
+        cut = round(excess / (len(widths) - column))
+        widths[column] -= cut
+        excess -= cut
+    return widths
+
+
+def _rule(ends: str, widths: Sequence[int]) -> str:
+    left, line, middle, right = tuple(ends)
+    return left + middle.join(line * width for width in widths) + right
+
+
+def _cells(row: Sequence[str], widths: Sequence[int], bar: str) -> list[str]:
+    columns = [textwrap.wrap(text, width - 2) or [""] for text, width in zip(row, widths)]
+    height = max(map(len, columns))
+    padded = [column + [""] * (height - len(column)) for column in columns]
+    aligned = [
+        [text.rjust(width - 2) if last else text.ljust(width - 2) for text in column]
+        for column, width, last in zip(padded, widths, (False, False, True))
+    ]
+    return [bar + bar.join(f" {text} " for text in line) + bar for line in zip(*aligned)]
+
+
+def _output(layer: Layer, shape: Any) -> Any:
+    """The layer's output shape, for an input of `shape` or else for what it was built for; None where unknown."""
+    shape = (layer.get_build_config() or {}).get("input_shape") if shape is None else shape
+    try:
+        return None if shape is None else layer.compute_output_shape(shape)
+    except NotImplementedError:
+        return None
+
+
+def _count(layer: Layer) -> str:
+    return f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
+
+
+def _total(weights: Sequence[Variable]) -> str:
+    size = float(sum(weight.size * weight.dtype.itemsize for weight in weights))
+    unit = 0
+    while size >= 1024 and unit < 5:
+        size /= 1024
+        unit += 1
+    return f"{sum(weight.size for weight in weights):,} ({size:.2f} {('B', 'KB', 'MB', 'GB', 'TB', 'PB')[unit]})"

@@ -1,0 +1,144 @@
+// Numbers near the ends of 64 bits: refused or exact, never wrapped.
+#include <limits>
+
+#include "check.hpp"
+#include "problems.hpp"
+
+using namespace tconv;
+using Mode = Padding::Mode;
+
+namespace {
+
+constexpr Index highest = std::numeric_limits<Index>::max(), lowest = std::numeric_limits<Index>::min();
+
+#ifdef __SIZEOF_INT128__
+__extension__ typedef __int128 Wide;
+
+/// (out, crop) of a padding mode without output padding, in 128 bits.
+std::pair<Wide, Wide> wide(const AxisSpec& s, const Padding& p) {
+    const Wide in = s.in, stride = s.stride, reach = Wide(s.kernel - 1) * s.dilation + 1;
+    const Wide full = (in - 1) * stride + reach;
+    Wide out;
+    if (p.mode == Mode::crop) {
+        out = full - p.begin - p.end;
+    } else {
+        out = p.mode == Mode::valid ? (in - 1) * stride + (reach > stride ? reach : stride) : in * stride;
+    }
+    const Wide total = full > out ? full - out : 0;
+    return {out, p.mode == Mode::crop ? Wide(p.begin) : p.mode == Mode::same_lower ? (total + 1) / 2 : total / 2};
+}
+#endif
+
+Geometry<dynamic> small() {
+    Geometry<dynamic> g;
+    g.axes = {{4, 8, 3, 2, 1, 0}, {4, 8, 3, 2, 1, 0}};
+    return g;
+}
+
+}  // namespace
+
+#ifdef __SIZEOF_INT128__
+TEST("overflow/resolve is exact or refuses") {
+    const std::vector<Index> sizes = {1,         2,         3,         65535,       (1ll << 31) - 1, 1ll << 31,
+                                      1ll << 32, 1ll << 61, 1ll << 62, highest / 2, highest - 1,     highest};
+    const std::vector<Padding> paddings = {Padding::valid(),
+                                           Padding::same(),
+                                           Padding::same_lower(),
+                                           Padding::crop(1, 2),
+                                           Padding::crop(highest, highest),
+                                           Padding::crop(lowest, lowest),
+                                           Padding::crop(highest, lowest),
+                                           Padding::crop(lowest, highest),
+                                           Padding::crop(0, lowest)};
+    constexpr Index limit = 1ll << 60;  // below, nothing may be refused for its size
+    for (const Index in : sizes)
+        for (const Index kernel : sizes)
+            for (const Index stride : sizes)
+                for (const Index dilation : sizes)
+                    for (const Padding& padding : paddings) {
+                        const AxisSpec spec{in, kernel, stride, dilation};
+                        const auto [out, crop] = wide(spec, padding);
+                        const Wide largest = Wide(in) * stride + Wide(kernel) * dilation + stride;
+                        bool refused = false;
+                        Axis axis;
+                        try {
+                            axis = resolve(spec, padding);
+                        } catch (const ShapeError&) {
+                            refused = true;
+                        }
+                        const bool ordinary =
+                            largest < limit && out >= 1 && out < limit && crop > -limit && crop < limit;
+                        const bool right =
+                            refused ? !ordinary : out >= 1 && Wide(axis.out) == out && Wide(axis.crop) == crop;
+                        CHECK_MESSAGE(right, "in " + std::to_string(in) + ", kernel " + std::to_string(kernel) +
+                                                 ", stride " + std::to_string(stride) + ", dilation " +
+                                                 std::to_string(dilation) + ", crop " + std::to_string(padding.begin) +
+                                                 (refused ? ": refused" : ": out " + std::to_string(axis.out)));
+                    }
+}
+#endif
+
+TEST("overflow/huge output padding and output extents") {
+    const AxisSpec wide{1ll << 31, 3, 1ll << 31, 1};
+    CHECK(resolve(wide, Padding::same()).out == 1ll << 62);
+    CHECK_THROWS(ShapeError, resolve(wide, Padding::same().with_output(highest)), "output_shape[0]=");
+    CHECK_THROWS(ShapeError, resolve(wide, Padding::same().with_output(lowest)), "output_shape[0]=");
+    CHECK_THROWS(ShapeError, resolve({4, 3, 2, 1}, Padding::valid().with_output(highest)), "allow 9..10.");
+    CHECK_THROWS(ShapeError, resolve({4, 3, 2, 1}, Padding::crop(lowest, 0).with_output(highest)), "conv_transpose: ");
+    CHECK_THROWS(ShapeError, resolve({4, 3, 2, 1}, Padding::valid().with_output_padding(highest)),
+                 "output_padding[0]=");
+    CHECK_THROWS(ShapeError, resolve({4, 3, 2, 1}, Padding::valid().with_output_padding(lowest)), "output_padding[0]=");
+    CHECK_THROWS(ShapeError, resolve({highest, highest, highest, highest}, Padding::same()),
+                 "conv_transpose: ", "64 bits");
+}
+
+TEST("overflow/check refuses sizes beyond 64 bits") {
+    tconv::check(small());
+    for (const Index huge : {Index{1} << 62, highest - 1, highest}) {
+        const auto refuses = [](auto change) {
+            Geometry<dynamic> g = small();
+            change(g);
+            return harness::throws<ShapeError>([&] { tconv::check(g); }, {"conv_transpose: ", "."});
+        };
+        CHECK_MESSAGE(refuses([&](auto& g) { g.batch = huge; }).empty(), "batch");
+        CHECK_MESSAGE(refuses([&](auto& g) { g.in_channels = huge; }).empty(), "in_channels");
+        CHECK_MESSAGE(refuses([&](auto& g) { g.filters = huge; }).empty(), "filters");
+        CHECK_MESSAGE(refuses([&](auto& g) { g.axes[0].in = huge; }).empty(), "in");
+        CHECK_MESSAGE(refuses([&](auto& g) { g.axes[1].out = huge; }).empty(), "out");
+        CHECK_MESSAGE(refuses([&](auto& g) { g.axes[0].kernel = huge; }).empty(), "kernel");
+        CHECK_MESSAGE(refuses([&](auto& g) { g.axes[1].stride = huge; }).empty(), "stride");
+        CHECK_MESSAGE(refuses([&](auto& g) { g.axes[0].dilation = huge; }).empty(), "dilation");
+        CHECK_MESSAGE(refuses([&](auto& g) { g.batch = 0, g.axes[0].out = huge, g.axes[1].out = huge; }).empty(),
+                      "an empty tensor of huge extents");
+    }
+    for (const Index crop : {highest, highest - 8, lowest, lowest + 1}) {
+        Geometry<dynamic> g = small();
+        g.axes[0].crop = crop;
+        CHECK_THROWS(ShapeError, tconv::check(g), "conv_transpose: ", "axis 0", "64 bits");
+    }
+    Geometry<dynamic> g = small();  // each tensor fits, in elements but not in bytes
+    g.batch = Index{1} << 30;
+    g.axes[0].out = g.axes[1].out = Index{1} << 15;
+    CHECK_THROWS(ShapeError, tconv::check(g), "conv_transpose: ", "output");
+}
+
+TEST("overflow/empty tensors of large extents take no time") {
+    const Index large = Index{1} << 40;
+    for (int which = 0; which < 3; ++which) {
+        Geometry<dynamic> g;
+        g.axes = {{large, 2 * large, 3, 2, 1, 0}};
+        (which == 0 ? g.batch : which == 1 ? g.filters : g.in_channels) = 0;
+        const float none = 0;
+        float kernel[3] = {5, 5, 5}, guard = 7;
+        for (const Algorithm algorithm : {Algorithm::automatic, Algorithm::reference}) {
+            Options options;
+            options.algorithm = algorithm;
+            if (which != 2) conv_transpose<float>(g, &none, kernel, nullptr, &guard, options);
+            if (which != 1) conv_transpose_grad_input<float>(g, &none, kernel, &guard, options);
+            CHECK(guard == 7);
+            conv_transpose_grad_kernel<float>(g, &none, &none, kernel, options);
+            CHECK(kernel[0] == (which == 0 ? 0 : 5));
+            kernel[0] = 5;
+        }
+    }
+}

@@ -1,0 +1,141 @@
+// Plans: a kernel packed once, for every batch, extent, crop, format and thread.
+#include <algorithm>
+#include <limits>
+#include <thread>
+
+#include "check.hpp"
+#include "oracle.hpp"
+
+using namespace tconv;
+using namespace oracle;
+
+namespace {
+
+template <class T>
+std::vector<T> run(const Plan<T, dynamic>& plan, const Problem& p, const Tensors<T>& t) {
+    Guarded<T> y(problems::output_size(p.geometry));
+    plan(t.x.data(), t.bias_or_null(), y.data());
+    CHECK(y.guards_intact());
+    return y.inside();
+}
+
+/// The same kernel met by another batch, other extents, crops, format, bias and activation.
+Problem elsewhere(Problem p, std::uint64_t seed) {
+    const Problem other = problems::random(seed);
+    p.geometry.batch = other.geometry.batch;
+    const std::size_t rank = p.geometry.axes.size();
+    for (std::size_t a = 0; a < rank; ++a) {
+        Axis& axis = p.geometry.axes[a];
+        const Axis& from = other.geometry.axes[a % other.geometry.axes.size()];
+        axis.in = std::min<Index>(from.in, rank <= 2 ? 7 : 2);
+        axis.out = std::min<Index>(from.out, rank <= 2 ? 11 : rank <= 4 ? 5 : 3);
+        axis.crop = from.crop;
+    }
+    p.bias = other.bias;
+    p.format = other.format;
+    p.activation = other.activation;
+    return p;
+}
+
+template <class T>
+void check_sharing(Isa isa) {
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        const Problem p = problems::random(seed);
+        Options options = p.options();
+        options.isa = isa;
+        options.threads = 1;
+        Tensors<T> t(p, seed);
+        const harness::Subject subject(std::string(name(isa)) + "/" + type_name<T>() + ", " + describe(p));
+        const std::vector<T> expected = compute(Product::forward, p, t, options);
+        const std::vector<T> kernel = t.kernel;
+        const Plan<T, dynamic> plan(p.geometry, t.kernel.data(), options);
+        std::fill(t.kernel.begin(), t.kernel.end(), narrow<T>(std::numeric_limits<float>::quiet_NaN()));
+        CHECK(same_bits(run(plan, p, t), expected));
+
+        const Problem q = elsewhere(p, seed + 500);
+        const harness::Subject moved("at " + describe(q));
+        Options other = q.options();
+        other.isa = isa;
+        other.threads = 1;
+        Tensors<T> u(q, seed);
+        u.kernel = kernel;
+        const auto there = plan.at(q.geometry, other);
+        CHECK(same_bits(run(there, q, u), compute(Product::forward, q, u, other)));
+        CHECK(there.packed_bytes() == plan.packed_bytes());
+        CHECK(!plan.describe().empty());
+    }
+}
+
+/// A plan that the packed kernel doesn't fit is refused, at the latest before anything is written.
+template <class Change>
+std::string refuses(const Change& change) {
+    Geometry<dynamic> g;
+    g.in_channels = 4;
+    g.filters = 6;
+    g.groups = 2;
+    g.axes = {{3, 7, 3, 2, 1, 0}, {3, 7, 3, 2, 1, 0}};
+    const std::vector<float> x(1000, 1), kernel(1000, 1);
+    const Plan<float, dynamic> plan(g, kernel.data());
+    Guarded<float> y(4000);
+    change(g);
+    const std::string did = harness::throws<ShapeError>([&] { plan.at(g)(x.data(), nullptr, y.data()); }, {": ", "."});
+    return did.empty() && !y.untouched() ? "wrote" : did;
+}
+
+}  // namespace
+
+TEST("plan/one packed kernel serves every batch, extent, crop and format") {
+    for (const Isa isa : available_isas()) {
+        for_each_type([&]<class T>() { check_sharing<T>(isa); });
+    }
+}
+
+TEST("plan/what is packed depends on the kernel's axes alone") {
+    const std::vector<float> kernel(3 * 5 * 4, 1);
+    Geometry<1> g;
+    g.in_channels = 4;
+    g.filters = 5;
+    g.axes[0] = {10, 21, 3, 2, 1, 0};
+    const Plan<float, 1> plan(g, kernel.data());
+    CHECK(plan.packed_bytes() >= kernel.size() * sizeof(float));
+    g.batch = 100;
+    g.axes[0].in = 10000;
+    g.axes[0].out = 20001;
+    CHECK((Plan<float, 1>(g, kernel.data()).packed_bytes() == plan.packed_bytes()));
+    CHECK(plan.at(g).geometry().batch == 100 && plan.geometry().batch == 1);
+}
+
+TEST("plan/a kernel of another shape is refused") {
+    CHECK(refuses([](auto& g) { g.axes[0].kernel = 2; }).empty());
+    CHECK(refuses([](auto& g) { g.axes[1].stride = 1; }).empty());
+    CHECK(refuses([](auto& g) { g.axes[1].dilation = 2; }).empty());
+    CHECK(refuses([](auto& g) { g.axes.pop_back(); }).empty());
+    CHECK(refuses([](auto& g) { g.axes.push_back({}); }).empty());
+    CHECK(refuses([](auto& g) { g.groups = 1; }).empty());
+    CHECK(refuses([](auto& g) { g.in_channels = 2; }).empty());
+    CHECK(refuses([](auto& g) { g.filters = 4; }).empty());
+    CHECK(refuses([](auto& g) { g.batch = -1; }).empty());
+    CHECK(refuses([](auto& g) { g.axes[0].crop = std::numeric_limits<Index>::min(); }).empty());
+    CHECK(refuses([](auto& g) { g.axes[0].crop = 1; }) == "threw nothing");
+}
+
+TEST("plan/shared between threads") {
+    Problem p{"shared", {}};
+    p.geometry.in_channels = 13;
+    p.geometry.filters = 9;
+    p.geometry.axes = {resolve({17, 4, 2, 1}, Padding::same()), resolve({19, 3, 2, 1}, Padding::same())};
+    const Tensors<float> t(p);
+    Options options;
+    options.threads = 2;
+    const Plan<float, dynamic> plan(p.geometry, t.kernel.data(), options);
+    const std::vector<float> expected = run(plan, p, t);
+    std::vector<std::vector<float>> results(4, std::vector<float>(expected.size()));
+    std::vector<std::thread> threads;
+    for (auto& result : results) {
+        threads.emplace_back([&plan, &t, &result] {
+            for (int i = 0; i < 10; ++i) plan(t.x.data(), t.bias_or_null(), result.data());
+        });
+    }
+    for (auto& thread : threads) thread.join();
+    for (const auto& result : results) CHECK(same_bits(result, expected));
+}

@@ -1,0 +1,35 @@
+"""Every example of the package's docstrings and of the README's Python runs and says what it says."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import tconv
+
+MODULES = ["tconv", *(m.name for m in pkgutil.walk_packages(tconv.__path__, "tconv."))]
+
+
+@pytest.fixture(autouse=True)
+def _defaults_again():
+    yield
+    tconv.config.set_image_data_format("channels_last")
+    tconv.config.set_floatx("float32")
+    tconv.config.set_epsilon(1e-7)
+    tconv.set_num_threads(None)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("name", sorted(tconv.__all__))
+def test_public_functions_and_classes_have_an_example(name):
+    found = getattr(tconv, name)
+    if callable(found) and not (isinstance(found, type) and issubclass(found, Exception)):
+        examples = doctest.DocTestFinder(recurse=False).find(found, name)
+        assert any(test.examples for test in examples), f"{name} has no example"
