@@ -66,7 +66,14 @@ def test_intrinsics_are_known_to_kernels_only():
 
 def test_kernels_know_tables_and_intrinsics_only():
     """The linker may keep a kernel file's copy of an inline function for everybody, and crash older processors."""
-    harmless = {"<cstddef>", "<cstdint>", "<type_traits>", "<tconv/types.hpp>", "<tconv/activation.hpp>", "<tconv/isa.hpp>"}
+    harmless = {
+        "<cstddef>",
+        "<cstdint>",
+        "<type_traits>",
+        "<tconv/types.hpp>",
+        "<tconv/activation.hpp>",
+        "<tconv/isa.hpp>",
+    }
     siblings = {f'"{path.name}"' for path in KERNELS}
     baseline = {("cpp/src/kernels/generic.cpp", '"../half.hpp"')}  # compiled like the rest of the library
     for file, text in all_includes(KERNELS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tconv import activations
@@ -54,5 +54,6 @@ class Activation(Layer):
 
     @classmethod
     def _deserialized(cls, config: dict[str, Any], custom_objects: Objects | None) -> dict[str, Any]:
-        config["activation"] = activations.deserialize(config.get("activation"), custom_objects)
+        if isinstance(config["activation"], (str, Mapping)):
+            config["activation"] = activations.deserialize(config["activation"], custom_objects)
         return super()._deserialized(config, custom_objects)

@@ -259,8 +259,9 @@ class Layer(Weighted):
     @classmethod
     def _deserialized(cls, config: dict[str, Any], custom_objects: Objects | None) -> dict[str, Any]:
         """`config` with objects in the place of their configs."""
-        if "activity_regularizer" in config:
-            config["activity_regularizer"] = regularizers.deserialize(config["activity_regularizer"], custom_objects)
+        penalty = config.get("activity_regularizer")
+        if isinstance(penalty, (str, Mapping)):
+            config["activity_regularizer"] = regularizers.deserialize(penalty, custom_objects)
         return config
 
     def get_build_config(self) -> dict[str, Any] | None:

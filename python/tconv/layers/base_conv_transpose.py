@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from tconv import activations, constraints, initializers, ops, regularizers
@@ -340,15 +340,17 @@ class ConvTranspose(Layer):
 
     @classmethod
     def _deserialized(cls, config: dict[str, Any], custom_objects: Objects | None) -> dict[str, Any]:
-        for key in config:
+        for key, value in config.items():
+            if not isinstance(value, (str, Mapping)):
+                continue
             if key == "activation":
-                config[key] = activations.deserialize(config[key], custom_objects)
+                config[key] = activations.deserialize(value, custom_objects)
             elif key.endswith("_initializer"):
-                config[key] = initializers.deserialize(config[key], custom_objects)
-            elif key.endswith(("kernel_regularizer", "bias_regularizer")):
-                config[key] = regularizers.deserialize(config[key], custom_objects)
+                config[key] = initializers.deserialize(value, custom_objects)
+            elif key in ("kernel_regularizer", "bias_regularizer"):
+                config[key] = regularizers.deserialize(value, custom_objects)
             elif key.endswith("_constraint"):
-                config[key] = constraints.deserialize(config[key], custom_objects)
+                config[key] = constraints.deserialize(value, custom_objects)
         return super()._deserialized(config, custom_objects)
 
     def __repr__(self) -> str:
