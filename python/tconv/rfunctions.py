@@ -9,7 +9,14 @@ from tconv.models import Sequential
 
 
 def layer_conv_1d_transpose(
-    object: Any, filters: int, kernel_size: Any, strides: Any = 1, padding: Any = "valid", **kwargs: Any
+    object: Any,
+    filters: int,
+    kernel_size: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+    **kwargs: Any,
 ) -> Any:
     """A Conv1DTranspose, or what it makes of `object`.
 
@@ -20,6 +27,8 @@ def layer_conv_1d_transpose(
         kernel_size: as for the layer.
         strides: as for the layer.
         padding: as for the layer.
+        data_format: as for the layer.
+        dilation_rate: as for the layer.
         **kwargs: the layer's other arguments, by name.
 
     Returns:
@@ -34,11 +43,19 @@ def layer_conv_1d_transpose(
         >>> tconv.layer_conv_1d_transpose(np.zeros((4, 10, 8)), 32, 2, 2).shape
         (4, 20, 32)
     """
-    return _composed(object, Conv1DTranspose(filters, kernel_size, strides, padding, **kwargs))
+    given = {"data_format": data_format, "dilation_rate": dilation_rate, **kwargs}
+    return _composed(object, Conv1DTranspose(filters, kernel_size, strides, padding, **given))
 
 
 def layer_conv_2d_transpose(
-    object: Any, filters: int, kernel_size: Any, strides: Any = 1, padding: Any = "valid", **kwargs: Any
+    object: Any,
+    filters: int,
+    kernel_size: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+    **kwargs: Any,
 ) -> Any:
     """A Conv2DTranspose, or what it makes of `object`; see layer_conv_1d_transpose.
 
@@ -51,11 +68,19 @@ def layer_conv_2d_transpose(
         >>> len(model.layers)
         1
     """
-    return _composed(object, Conv2DTranspose(filters, kernel_size, strides, padding, **kwargs))
+    given = {"data_format": data_format, "dilation_rate": dilation_rate, **kwargs}
+    return _composed(object, Conv2DTranspose(filters, kernel_size, strides, padding, **given))
 
 
 def layer_conv_3d_transpose(
-    object: Any, filters: int, kernel_size: Any, strides: Any = 1, padding: Any = "valid", **kwargs: Any
+    object: Any,
+    filters: int,
+    kernel_size: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+    **kwargs: Any,
 ) -> Any:
     """A Conv3DTranspose, or what it makes of `object`; see layer_conv_1d_transpose.
 
@@ -64,7 +89,8 @@ def layer_conv_3d_transpose(
         >>> tconv.layer_conv_3d_transpose(None, 32, 2, 2, name="up")
         Conv3DTranspose(filters=32, kernel_size=(2, 2, 2), strides=(2, 2, 2), name='up')
     """
-    return _composed(object, Conv3DTranspose(filters, kernel_size, strides, padding, **kwargs))
+    given = {"data_format": data_format, "dilation_rate": dilation_rate, **kwargs}
+    return _composed(object, Conv3DTranspose(filters, kernel_size, strides, padding, **given))
 
 
 def _composed(object: Any, layer: Layer) -> Any:

@@ -1,4 +1,4 @@
-"""Every example of the package's docstrings and of the README's Python runs and says what it says."""
+"""Every example of the package's docstrings runs and says what it says."""
 
 import doctest
 import importlib
