@@ -1,5 +1,6 @@
 // What this build is and what it runs on.
 #include "arrays.hpp"
+#include "pool.hpp"
 
 namespace tconv::bindings {
 namespace {
@@ -32,8 +33,17 @@ void register_info(py::module_& module) {
         info["openmp"] = has_openmp();
         info["default_threads"] = default_threads();
         info["compiler"] = compiler();
+        info["output_pool_limit"] = pool::limit();
+        info["output_pool_bytes"] = pool::kept();
         return info;
     });
+    module.def("set_output_pool_limit", &pool::set_limit, py::arg("bytes"));
+    module.def(
+        "empty",
+        [](const std::vector<py::ssize_t>& shape, const py::dtype& dtype) {
+            return pool::empty(dtype, shape.data(), static_cast<int>(shape.size()));
+        },
+        py::arg("shape"), py::arg("dtype"));
 }
 
 }  // namespace tconv::bindings

@@ -3,9 +3,24 @@
 #include <variant>
 
 #include "arrays.hpp"
+#include "pool.hpp"
 
 namespace tconv::bindings {
 namespace {
+
+using Plans =
+    std::variant<Plan<float, dynamic>, Plan<double, dynamic>, Plan<float16, dynamic>, Plan<bfloat16, dynamic>>;
+
+Index numbers_of(const std::vector<Index>& shape) {
+    Index product = 1;
+    for (const Index extent : shape) product *= extent;
+    return product;
+}
+void demand_size(const std::vector<Index>& shape, Index numbers, const char* argument) {
+    if (numbers_of(shape) != numbers) throw ShapeError(std::string(argument) + " has another number of elements.");
+}
+
+class AnyRun;
 
 /// A Plan of any storage type. Batch and extents are those of each call.
 class AnyPlan {
@@ -31,55 +46,91 @@ class AnyPlan {
         });
     }
 
-    void run(const py::array& x, const std::optional<py::array>& bias, py::array& y, const std::vector<AxisTuple>& axes,
-             bool channels_first, const std::string& activation, double alpha, int threads) const {
-        std::visit(
-            [&]<class T>(const Plan<T, dynamic>& plan) {
-                const Options options = options_of(plan, channels_first, activation, alpha, threads);
-                const Geometry<dynamic> g = geometry(extent(x, 0, "x"), axes);
-                check(g);
-                const T* x_numbers = numbers<T>(x, input_shape(g, options.data_format), "x");
-                const T* bias_numbers = bias ? numbers<T>(*bias, {filters_}, "bias") : nullptr;
-                T* y_numbers = writable_numbers<T>(y, output_shape_in(g, options.data_format), "y");
-                const py::gil_scoped_release release;
-                plan.at(g, options)(x_numbers, bias_numbers, y_numbers);
-            },
-            *plan_);
-    }
+    /// The plan for inputs of one shape. The shapes are the user's: with a batch axis, or without.
+    AnyRun at(std::vector<Index> x_shape, std::vector<Index> y_shape, const py::dtype& dtype, Index batch,
+              const std::vector<AxisTuple>& axes, bool channels_first, const std::string& activation, double alpha,
+              int threads) const;
 
     std::size_t packed_bytes() const {
         return std::visit([](const auto& plan) { return plan.packed_bytes(); }, *plan_);
     }
 
-    std::string describe(Index batch, const std::vector<AxisTuple>& axes, bool channels_first, int threads) const {
-        return std::visit(
-            [&](const auto& plan) {
-                return plan.at(geometry(batch, axes), options_of(plan, channels_first, "linear", 0, threads))
-                    .describe();
+  private:
+    Index groups_, in_channels_, filters_ = 0;
+    std::optional<Plans> plan_;
+};
+
+/// A plan for inputs of one shape and dtype: what is left to do per call is to look at the arrays.
+class AnyRun {
+  public:
+    AnyRun(Plans plan, std::vector<Index> x_shape, std::vector<Index> y_shape, Index filters, py::dtype dtype)
+        : plan_(std::move(plan)),
+          x_shape_(std::move(x_shape)),
+          y_shape_(std::move(y_shape)),
+          bias_shape_{filters},
+          dtype_(std::move(dtype)) {}
+
+    /// The result, in `out` or in a new array; None when x or bias isn't exactly what this is for. `out` must be.
+    py::object operator()(const py::handle& x, const py::handle& bias, const py::handle& out) const {
+        if (!fits(x, x_shape_) || !(bias.is_none() || fits(bias, bias_shape_))) return py::none();
+        if (!out.is_none() && !(fits(out, y_shape_) && flag(out, py::detail::npy_api::NPY_ARRAY_WRITEABLE_)))
+            throw ShapeError("out is not a writable array of the result's shape and dtype.");
+        py::object y = out.is_none() ? pool::empty(dtype_, y_shape_.data(), static_cast<int>(y_shape_.size()))
+                                     : py::reinterpret_borrow<py::object>(out);
+        std::visit(
+            [&]<class T>(const Plan<T, dynamic>& plan) {
+                const auto* from = static_cast<const T*>(data(x));
+                const auto* offsets = bias.is_none() ? nullptr : static_cast<const T*>(data(bias));
+                auto* to = static_cast<T*>(data(y));
+                const py::gil_scoped_release release;
+                plan(from, offsets, to);
             },
-            *plan_);
+            plan_);
+        return y;
+    }
+
+    py::tuple y_shape() const { return py::tuple(py::cast(y_shape_)); }
+    std::string describe() const {
+        return std::visit([](const auto& plan) { return plan.describe(); }, plan_);
     }
 
   private:
-    Geometry<dynamic> geometry(Index batch, const std::vector<AxisTuple>& axes) const {
-        return make_geometry(batch, in_channels_, filters_, groups_, axes);
+    static void* data(const py::handle& array) { return py::detail::array_proxy(array.ptr())->data; }
+    static bool flag(const py::handle& array, int wanted) {
+        return (py::detail::array_proxy(array.ptr())->flags & wanted) == wanted;
+    }
+    bool fits(const py::handle& array, const std::vector<Index>& shape) const {
+        if (!py::detail::npy_api::get().PyArray_Check_(array.ptr())) return false;
+        const auto* proxy = py::detail::array_proxy(array.ptr());
+        bool same = proxy->descr == dtype_.ptr() && proxy->nd == static_cast<int>(shape.size()) &&
+                    flag(array, int(py::array::c_style) | int(py::detail::npy_api::NPY_ARRAY_ALIGNED_));
+        for (std::size_t i = 0; same && i < shape.size(); ++i) same = proxy->dimensions[i] == shape[i];
+        return same;
     }
 
-    template <class AnyPlanOfType>
-    static Options options_of(const AnyPlanOfType& plan, bool channels_first, const std::string& activation,
-                              double alpha, int threads) {
-        Options options = plan.options();
-        options.threads = threads;
-        options.data_format = channels_first ? DataFormat::channels_first : DataFormat::channels_last;
-        options.activation = {activation_from_name(activation), alpha};
-        return options;
-    }
-
-    Index groups_, in_channels_, filters_ = 0;
-    std::optional<
-        std::variant<Plan<float, dynamic>, Plan<double, dynamic>, Plan<float16, dynamic>, Plan<bfloat16, dynamic>>>
-        plan_;
+    Plans plan_;
+    std::vector<Index> x_shape_, y_shape_, bias_shape_;
+    py::dtype dtype_;
 };
+
+AnyRun AnyPlan::at(std::vector<Index> x_shape, std::vector<Index> y_shape, const py::dtype& dtype, Index batch,
+                   const std::vector<AxisTuple>& axes, bool channels_first, const std::string& activation, double alpha,
+                   int threads) const {
+    const Geometry<dynamic> g = make_geometry(batch, in_channels_, filters_, groups_, axes);
+    check(g);
+    return std::visit(
+        [&]<class T>(const Plan<T, dynamic>& plan) {
+            Options options = plan.options();
+            options.threads = threads;
+            options.data_format = channels_first ? DataFormat::channels_first : DataFormat::channels_last;
+            options.activation = {activation_from_name(activation), alpha};
+            demand_size(x_shape, numbers_of(input_shape(g, options.data_format)), "x");
+            demand_size(y_shape, numbers_of(output_shape_in(g, options.data_format)), "y");
+            if (dtype.itemsize() != static_cast<py::ssize_t>(sizeof(T))) throw py::type_error("dtype is another.");
+            return AnyRun(plan.at(g, options), std::move(x_shape), std::move(y_shape), filters_, dtype);
+        },
+        *plan_);
+}
 
 }  // namespace
 
@@ -89,11 +140,14 @@ void register_plan(py::module_& module) {
                       const std::string&>(),
              py::arg("kernel"), py::kw_only(), py::arg("axes"), py::arg("groups"), py::arg("dtype"), py::arg("isa"),
              py::arg("algorithm"))
-        .def("run", &AnyPlan::run, py::arg("x"), py::arg("bias").none(true), py::arg("y"), py::kw_only(),
-             py::arg("axes"), py::arg("channels_first"), py::arg("activation"), py::arg("alpha"), py::arg("threads"))
-        .def_property_readonly("packed_bytes", &AnyPlan::packed_bytes)
-        .def("describe", &AnyPlan::describe, py::kw_only(), py::arg("batch"), py::arg("axes"),
-             py::arg("channels_first"), py::arg("threads"));
+        .def("at", &AnyPlan::at, py::kw_only(), py::arg("x_shape"), py::arg("y_shape"), py::arg("dtype"),
+             py::arg("batch"), py::arg("axes"), py::arg("channels_first"), py::arg("activation"), py::arg("alpha"),
+             py::arg("threads"))
+        .def_property_readonly("packed_bytes", &AnyPlan::packed_bytes);
+    py::class_<AnyRun>(module, "Run")
+        .def("__call__", &AnyRun::operator(), py::arg("x"), py::arg("bias"), py::arg("out"))
+        .def_property_readonly("y_shape", &AnyRun::y_shape)
+        .def("describe", &AnyRun::describe);
 }
 
 }  // namespace tconv::bindings

@@ -1,6 +1,7 @@
 // The forward product: packing, running, describing.
+#include <optional>
 #include <string>
-#include <type_traits>
+#include <utility>
 
 #include <tconv/conv_transpose.hpp>
 #include <tconv/plan.hpp>
@@ -9,7 +10,6 @@
 #include "cpu.hpp"
 #include "product.hpp"
 #include "reference.hpp"
-#include "tiling.hpp"
 
 namespace tconv::detail {
 namespace {
@@ -22,12 +22,29 @@ std::vector<AxisMap> forward_maps(const Geometry<dynamic>& g) {
     return maps;
 }
 
-template <class T>
-Finish<compute_t<T>> finish_of(const Activation& activation) {
-    return {activation.kind, static_cast<compute_t<T>>(activation.alpha)};
-}
-
 }  // namespace
+
+template <class T>
+class Prepared {
+  public:
+    Prepared(std::shared_ptr<const Packed<T>> packed_, const Geometry<dynamic>& g, const Options& options_)
+        : packed(std::move(packed_)), geometry(g), options(options_), threads(thread_count(options.threads)) {
+        check(g, operation);
+        packed->demand_fit(g, options);
+        input = numbers_of_input(g);
+        output = numbers_of_output(g);
+        finish = {options.activation.kind, static_cast<compute_t<T>>(options.activation.alpha)};
+        if (packed->plain.size() == 0) product.emplace(*packed, forward_maps(g), g.batch, options.data_format, threads);
+    }
+
+    std::shared_ptr<const Packed<T>> packed;
+    Geometry<dynamic> geometry;
+    Options options;
+    int threads;
+    Index input = 0, output = 0;  // numbers
+    Finish<compute_t<T>> finish;
+    std::optional<Product<T>> product;  // none for Algorithm::reference
+};
 
 template <class T>
 std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>& g, const T* kernel, const Options& options) {
@@ -42,35 +59,40 @@ std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>& g, const T* kerne
 }
 
 template <class T>
-void run(const Packed<T>& packed, const Geometry<dynamic>& g, const T* x, const T* bias, T* y, const Options& options) {
-    check(g, operation);
-    packed.demand_fit(g, options);
-    const int threads = thread_count(options.threads);
-    demand_pointer(x, numbers_of_input(g), operation, "x");
-    demand_pointer(y, numbers_of_output(g), operation, "y");
-    if (packed.plain.size() > 0) {
-        reference::forward(g, x, packed.plain.data(), bias, y, options);
-        return;
-    }
-    multiply(packed, forward_maps(g), g.batch, options.data_format, x, bias, y, finish_of<T>(options.activation),
-             threads);
+std::shared_ptr<const Prepared<T>> prepare(std::shared_ptr<const Packed<T>> packed, const Geometry<dynamic>& g,
+                                           const Options& options) {
+    return std::make_shared<const Prepared<T>>(std::move(packed), g, options);
 }
 
 template <class T>
-std::size_t packed_bytes(const Packed<T>& packed) {
+std::shared_ptr<const Prepared<T>> prepare(const Prepared<T>& other, const Geometry<dynamic>& g,
+                                           const Options& options) {
+    return prepare(other.packed, g, options);
+}
+
+template <class T>
+void run(const Prepared<T>& prepared, const T* x, const T* bias, T* y) {
+    demand_pointer(x, prepared.input, operation, "x");
+    demand_pointer(y, prepared.output, operation, "y");
+    if (prepared.product) {
+        (*prepared.product)(x, bias, y, prepared.finish);
+    } else {
+        reference::forward(prepared.geometry, x, prepared.packed->plain.data(), bias, y, prepared.options);
+    }
+}
+
+template <class T>
+std::size_t packed_bytes(const Prepared<T>& prepared) {
+    const Packed<T>& packed = *prepared.packed;
     return static_cast<std::size_t>(packed.weights.size() + packed.zeros.size()) * sizeof(compute_t<T>) +
            static_cast<std::size_t>(packed.plain.size()) * sizeof(T);
 }
 
 template <class T>
-std::string describe(const Packed<T>& packed, const Geometry<dynamic>& g, const Options& options) {
-    check(g, operation);
-    packed.demand_fit(g, options);
-    if (packed.plain.size() > 0) return "reference: naive loops, one thread";
-    using C = compute_t<T>;
-    const int threads = thread_count(options.threads);
-    const Tiling tiling(packed, forward_maps(g), g.batch, options.data_format, !std::is_same_v<T, C>, sizeof(C),
-                        threads);
+std::string describe(const Prepared<T>& prepared) {
+    if (!prepared.product) return "reference: naive loops, one thread";
+    const Packed<T>& packed = *prepared.packed;
+    const Tiling& tiling = prepared.product->tiling();
     const auto number = [](auto n) { return std::to_string(n); };
     std::string windows;
     for (const Window& window : packed.windows) {
@@ -84,21 +106,24 @@ std::string describe(const Packed<T>& packed, const Geometry<dynamic>& g, const 
            number(packed.windows.size()) + " windows (phases x taps: " + windows + "), " +
            number(packed.blocks.size()) + " blocks of up to " + number(tiling.widest_block) + " columns, " +
            number(tiling.units()) + " units of up to " + number(tiling.rows_of_tile()) + " rows for " +
-           number(threads) + (threads == 1 ? " thread" : " threads") + ", " + number(packed_bytes(packed)) +
-           " bytes packed" + (tiling.gathered ? ", source gathered tile by tile" : "");
+           number(prepared.threads) + (prepared.threads == 1 ? " thread" : " threads") + ", " +
+           number(packed_bytes(prepared)) + " bytes packed" + (tiling.gathered ? ", source gathered tile by tile" : "");
 }
 
 template <class T>
 void conv_transpose(const Geometry<dynamic>& g, const T* x, const T* kernel, const T* bias, T* y,
                     const Options& options) {
-    run(*pack(g, kernel, options), g, x, bias, y, options);
+    run(*prepare(pack(g, kernel, options), g, options), x, bias, y);
 }
 
-#define TCONV_INSTANTIATE(T)                                                                               \
-    template std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>&, const T*, const Options&);    \
-    template void run(const Packed<T>&, const Geometry<dynamic>&, const T*, const T*, T*, const Options&); \
-    template std::size_t packed_bytes(const Packed<T>&);                                                   \
-    template std::string describe(const Packed<T>&, const Geometry<dynamic>&, const Options&);             \
+#define TCONV_INSTANTIATE(T)                                                                                           \
+    template std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>&, const T*, const Options&);                \
+    template std::shared_ptr<const Prepared<T>> prepare(std::shared_ptr<const Packed<T>>, const Geometry<dynamic>&,    \
+                                                        const Options&);                                               \
+    template std::shared_ptr<const Prepared<T>> prepare(const Prepared<T>&, const Geometry<dynamic>&, const Options&); \
+    template void run(const Prepared<T>&, const T*, const T*, T*);                                                     \
+    template std::size_t packed_bytes(const Prepared<T>&);                                                             \
+    template std::string describe(const Prepared<T>&);                                                                 \
     template void conv_transpose(const Geometry<dynamic>&, const T*, const T*, const T*, T*, const Options&);
 TCONV_INSTANTIATE(float)
 TCONV_INSTANTIATE(double)

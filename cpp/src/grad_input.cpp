@@ -26,7 +26,7 @@ void conv_transpose_grad_input(const Geometry<dynamic>& g, const T* dy, const T*
     std::vector<AxisMap> maps;
     for (const Axis& axis : g.axes) maps.push_back(backward_map(axis));
     const Packed<T> packed(g, kernel, options.isa, Direction::grad_input);
-    multiply<T>(packed, maps, g.batch, options.data_format, dy, nullptr, dx, {}, threads);
+    Product<T>(packed, maps, g.batch, options.data_format, threads)(dy, nullptr, dx, {});
 }
 
 template void conv_transpose_grad_input(const Geometry<dynamic>&, const float*, const float*, float*, const Options&);

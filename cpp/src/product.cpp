@@ -33,11 +33,6 @@ template <class T>
 void fill_dead_targets(const Work<T>& work, const T* bias, int threads) {
     using C = compute_t<T>;
     const Tiling& tiling = work.tiling;
-    bool dead = false;
-    for (std::size_t a = 0; a < tiling.rank; ++a)
-        dead = dead || has_dead_targets(work.packed.phases[a], tiling.maps[a]);
-    if (!dead) return;
-
     const Kernels<C>& kernels = *work.packed.kernels;
     const Index channels = work.packed.target_channels * work.packed.product_groups;
     Buffer<C> value((channels + kernels.width - 1) / kernels.width * kernels.width);
@@ -67,37 +62,41 @@ void fill_dead_targets(const Work<T>& work, const T* bias, int threads) {
 }  // namespace
 
 template <class T>
-void multiply(const detail::Packed<T>& packed, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
-              const T* source, const T* bias, T* target, Finish<compute_t<T>> finish, int threads) {
-    using C = compute_t<T>;
-    const Tiling tiling(packed, maps, batch, format, !std::is_same_v<T, C>, sizeof(C), threads);
+Product<T>::Product(const detail::Packed<T>& packed, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
+                    int threads)
+    : packed_(packed),
+      tiling_(packed, maps, batch, format, !std::is_same_v<T, compute_t<T>>, sizeof(compute_t<T>), threads),
+      threads_(1) {
     if (packed.blocks.empty()) return;
-    if (tiling.products() < serial_products) threads = 1;
-    threads = static_cast<int>(std::clamp<Index>(threads, 1, std::max<Index>(tiling.units(), 1)));
-
-    const Buffer<C> spread = spread_bias(packed, bias);
-    const Work<T> work{packed, tiling, source, target, bias == nullptr ? nullptr : spread.data(), finish};
+    if (tiling_.products() >= serial_products)
+        threads_ = static_cast<int>(std::clamp<Index>(threads, 1, std::max<Index>(tiling_.units(), 1)));
+    for (std::size_t a = 0; a < tiling_.rank; ++a)
+        dead_targets_ = dead_targets_ || has_dead_targets(packed.phases[a], tiling_.maps[a]);
     Carver counter(nullptr);
-    Worker<T>(work, counter);
-    Buffer<char> memory(counter.used() * threads);
+    Worker<T>(Work<T>{packed, tiling_, nullptr, nullptr, nullptr, {}}, counter);
+    worker_bytes_ = counter.used();
+}
 
+template <class T>
+void Product<T>::operator()(const T* source, const T* bias, T* target, Finish<compute_t<T>> finish) const {
+    if (packed_.blocks.empty()) return;
+    const auto spread = spread_bias(packed_, bias);
+    const Work<T> work{packed_, tiling_, source, target, bias == nullptr ? nullptr : spread.data(), finish};
+    Buffer<char> memory(worker_bytes_ * threads_);
     std::vector<Worker<T>> workers;
-    for (int i = 0; i < threads; ++i) {
-        Carver carver(memory.data() + counter.used() * i);
+    workers.reserve(static_cast<std::size_t>(threads_));
+    for (int i = 0; i < threads_; ++i) {
+        Carver carver(memory.data() + worker_bytes_ * i);
         workers.emplace_back(work, carver);
     }
-    fill_dead_targets(work, bias, threads);
-    parallel_for(threads, tiling.units(),
+    if (dead_targets_) fill_dead_targets(work, bias, threads_);
+    parallel_for(threads_, tiling_.units(),
                  [&](Index unit, int worker) { workers[static_cast<std::size_t>(worker)].compute(unit); });
 }
 
-template void multiply(const detail::Packed<float>&, const std::vector<AxisMap>&, Index, DataFormat, const float*,
-                       const float*, float*, Finish<float>, int);
-template void multiply(const detail::Packed<double>&, const std::vector<AxisMap>&, Index, DataFormat, const double*,
-                       const double*, double*, Finish<double>, int);
-template void multiply(const detail::Packed<float16>&, const std::vector<AxisMap>&, Index, DataFormat, const float16*,
-                       const float16*, float16*, Finish<float>, int);
-template void multiply(const detail::Packed<bfloat16>&, const std::vector<AxisMap>&, Index, DataFormat, const bfloat16*,
-                       const bfloat16*, bfloat16*, Finish<float>, int);
+template class Product<float>;
+template class Product<double>;
+template class Product<float16>;
+template class Product<bfloat16>;
 
 }  // namespace tconv

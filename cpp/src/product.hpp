@@ -1,18 +1,35 @@
 // Every product with a packed kernel: rows of a tile times blocks of columns, in parallel.
 #pragma once
 
-#include <string>
 #include <vector>
 
-#include "pack.hpp"
+#include "tiling.hpp"
 
 namespace tconv {
 
-/// target = finish(bias + kernel applied to source), over the rows that the maps describe. Every target is stored
-/// once, by one thread, from one chain of sums in the order of taps and channels: the bits depend on the kernel's
-/// shape and the instruction set alone. Throws std::bad_alloc before anything is written.
+/// A product with a packed kernel over the rows that the maps describe, with everything decided but the data. The
+/// packed kernel must outlive it. Immutable: threads may share it.
 template <class T>
-void multiply(const detail::Packed<T>& packed, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
-              const T* source, const T* bias, T* target, Finish<compute_t<T>> finish, int threads);
+class Product {
+  public:
+    Product(const detail::Packed<T>& packed, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
+            int threads);
+    Product(const Product&) = delete;  // its tiling points into it
+    Product& operator=(const Product&) = delete;
+
+    /// target = finish(bias + kernel applied to source). Every target is stored once, by one thread, from one chain
+    /// of sums in the order of taps and channels: the bits depend on the kernel's shape and the instruction set alone.
+    /// Throws std::bad_alloc before anything is written.
+    void operator()(const T* source, const T* bias, T* target, Finish<compute_t<T>> finish) const;
+
+    const Tiling& tiling() const { return tiling_; }
+
+  private:
+    const detail::Packed<T>& packed_;
+    Tiling tiling_;
+    bool dead_targets_ = false;  // some that no tap reaches
+    int threads_;
+    Index worker_bytes_ = 0;
+};
 
 }  // namespace tconv

@@ -7,6 +7,7 @@ Layers: layers.Conv1DTranspose, Conv2DTranspose, Conv3DTranspose and ConvNDTrans
 from tconv import activations, config, constraints, geometry, initializers, layers, models, regularizers
 from tconv._args import ShapeError
 from tconv._build import build_info, get_cmake_dir, get_include
+from tconv._pool import get_output_pool_limit, set_output_pool_limit
 from tconv.config import get_num_threads, set_num_threads
 from tconv.models import Sequential
 from tconv.ops import (
@@ -38,6 +39,7 @@ __all__ = [
     "get_cmake_dir",
     "get_include",
     "get_num_threads",
+    "get_output_pool_limit",
     "initializers",
     "layer_conv_1d_transpose",
     "layer_conv_2d_transpose",
@@ -46,4 +48,5 @@ __all__ = [
     "models",
     "regularizers",
     "set_num_threads",
+    "set_output_pool_limit",
 ]

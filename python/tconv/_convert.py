@@ -20,6 +20,7 @@ __all__ = [
     "check_out",
     "common_dtype",
     "compute_dtype",
+    "exactly",
     "promoted",
     "storage",
     "to_array",
@@ -127,6 +128,12 @@ def as_dtype(array: Array, dtype: np.dtype[Any]) -> Array:
     if array.dtype == dtype and flags.c_contiguous and flags.aligned:
         return array
     return np.array(array, dtype=dtype, order="C")
+
+
+def exactly(array: Array, dtype: np.dtype[Any]) -> Array:
+    """`array` as as_dtype gives it, with the very object `dtype` as its dtype."""
+    array = as_dtype(array, dtype)
+    return array if array.dtype is dtype else array.view(dtype)
 
 
 def storage(array: Array) -> Array:

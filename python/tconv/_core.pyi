@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 AxisTuple = tuple[int, int, int, int, int, int]  # input, output, kernel, stride, dilation, crop
@@ -18,21 +19,27 @@ class Plan:
         isa: str,
         algorithm: str,
     ) -> None: ...
-    def run(
+    def at(
         self,
-        x: NDArray[Any],
-        bias: NDArray[Any] | None,
-        y: NDArray[Any],
         *,
+        x_shape: Sequence[int],
+        y_shape: Sequence[int],
+        dtype: np.dtype[Any],
+        batch: int,
         axes: Sequence[AxisTuple],
         channels_first: bool,
         activation: str,
         alpha: float,
         threads: int,
-    ) -> None: ...
+    ) -> Run: ...
     @property
     def packed_bytes(self) -> int: ...
-    def describe(self, *, batch: int, axes: Sequence[AxisTuple], channels_first: bool, threads: int) -> str: ...
+
+class Run:
+    @property
+    def y_shape(self) -> tuple[int, ...]: ...
+    def __call__(self, x: NDArray[Any], bias: NDArray[Any] | None, out: NDArray[Any] | None) -> Any: ...
+    def describe(self) -> str: ...
 
 def resolve(
     operation: str,
@@ -77,3 +84,5 @@ def grad_kernel(
     algorithm: str,
 ) -> None: ...
 def build_info() -> dict[str, Any]: ...
+def set_output_pool_limit(bytes: int) -> None: ...
+def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]: ...

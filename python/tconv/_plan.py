@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -56,18 +56,18 @@ class Plan:
     __slots__ = (
         "_activation",
         "_alpha",
-        "_core",
         "_dtype",
         "_filters",
         "_function",
         "_kernel",
         "_last",
+        "_plan",
         "_spec",
         "_wide",
     )
 
-    _core: _core.Plan
-    _last: Problem | None
+    _plan: _core.Plan
+    _last: tuple[tuple[int, ...], int, _core.Run] | None
 
     def __init__(
         self,
@@ -129,12 +129,10 @@ class Plan:
                 self._check_dtype("bias", offset)
             if offset.shape != (self._filters,):
                 self._refuse_bias(offset)
-        problem = self._last
-        if problem is None or problem.shape != array.shape:
-            problem = self._resolve(array.shape)
+        run = self._run_for(array.shape, threads)
         if out is not None:
-            _convert.check_out(OPERATION, out, problem.result, dtype, [("x", array), ("bias", offset)])
-        return self._run(problem, array, offset, out, threads)
+            _convert.check_out(OPERATION, out, run.y_shape, dtype, [("x", array), ("bias", offset)])
+        return self._run(run, array, offset, out)
 
     def output_shape(self, input_shape: Sequence[SupportsIndex | None]) -> tuple[int | None, ...]:
         """The shape of the result for an input of `input_shape`; None in it is an unknown extent.
@@ -155,7 +153,7 @@ class Plan:
     @property
     def packed_bytes(self) -> int:
         """Bytes held by the packed kernel."""
-        return int(self._core.packed_bytes)
+        return int(self._plan.packed_bytes)
 
     def describe(self, input_shape: Sequence[SupportsIndex]) -> str:
         """What will be done for an input of `input_shape`, and why, for people.
@@ -166,15 +164,7 @@ class Plan:
         """
         rank = self._spec.rank
         shape = _args.extents(OPERATION, "input_shape", input_shape, (rank + 1, rank + 2))
-        problem = _problem.resolve(OPERATION, ("x", shape), ("kernel", self._kernel), self._spec)
-        return str(
-            self._core.describe(
-                batch=problem.batched[0],
-                axes=problem.axes,
-                channels_first=self._spec.channels_first,
-                threads=_args.threads(OPERATION, None),
-            )
-        )
+        return self._make_run(self._resolve(shape), _args.threads(OPERATION, None)).describe()
 
     def __copy__(self) -> Plan:
         return self  # immutable
@@ -206,7 +196,7 @@ class Plan:
             (1, 1, taps, stride, dilation, 0)
             for taps, stride, dilation in zip(self._kernel, spec.strides, spec.dilations, strict=False)
         ]
-        self._core = _core.Plan(
+        self._plan = _core.Plan(
             _convert.storage(_convert.as_dtype(kernel, self._wide)),
             axes=axes,
             groups=spec.groups,
@@ -215,36 +205,49 @@ class Plan:
             algorithm="automatic",
         )
 
-    def _resolve(self, shape: tuple[int, ...]) -> Problem:
-        """The problem for an `x` of `shape`. The last one is remembered: one assignment, so threads may race."""
-        problem = _problem.resolve(OPERATION, ("x", shape), ("kernel", self._kernel), self._spec)
-        self._last = problem
-        return problem
+    def last_run(self, shape: tuple[int, ...]) -> tuple[int, Callable[..., Any]] | None:
+        """What the last call used, and for how many threads, if that was for an `x` of `shape` and computed all of the
+        result: a function of x, bias and None for arrays of exactly these shapes and `dtype`; None for others.
+        """
+        last = self._last
+        return None if last is None or last[0] != shape or self._function is not None else last[1:]
 
-    def _run(self, problem: Problem, x: Array, bias: Array | None, out: Array | None, threads: int) -> Array:
-        """Computes; all arguments are checked."""
-        wide = self._wide
-        direct = out is not None and self._function is None
-        y = out if direct and out is not None else _convert.allocate(OPERATION, problem.result, wide)
-        x = _convert.as_dtype(x, wide)
-        bias = None if bias is None else _convert.as_dtype(bias, wide)
-        target = y
-        if problem.shape is not problem.batched:
-            x, target = x.reshape(problem.batched), y.reshape(problem.batched_result)
-        if wide.itemsize == 2:
-            x, target = _convert.storage(x), _convert.storage(target)
-            bias = None if bias is None else _convert.storage(bias)
-        self._core.run(
-            x,
-            bias,
-            target,
+    def _resolve(self, shape: tuple[int, ...]) -> Problem:
+        return _problem.resolve(OPERATION, ("x", shape), ("kernel", self._kernel), self._spec)
+
+    def _make_run(self, problem: Problem, threads: int) -> _core.Run:
+        return self._plan.at(
+            x_shape=problem.shape,
+            y_shape=problem.result,
+            dtype=self._wide,
+            batch=problem.batched[0],
             axes=problem.axes,
             channels_first=self._spec.channels_first,
             activation=self._activation,
             alpha=self._alpha,
             threads=threads,
         )
-        return y if self._function is None else _applied(self._function, y, self._dtype, out)
+
+    def _run_for(self, shape: tuple[int, ...], threads: int) -> _core.Run:
+        """What computes for an `x` of `shape`. The last one is remembered: one assignment, so threads may race."""
+        last = self._last
+        if last is not None and last[0] == shape and last[1] == threads:
+            return last[2]
+        run = self._make_run(self._resolve(shape), threads)
+        self._last = (shape, threads, run)
+        return run
+
+    def _run(self, run: _core.Run, x: Array, bias: Array | None, out: Array | None) -> Array:
+        """Computes; all arguments are checked."""
+        wide, function = self._wide, self._function
+        direct = None if out is None or function is not None else _convert.exactly(out, wide)
+        y = run(x, bias, direct)
+        if y is None:  # something has to be converted
+            y = run(_convert.exactly(x, wide), None if bias is None else _convert.exactly(bias, wide), direct)
+        if function is not None:
+            return _applied(function, y, self._dtype, out)
+        result: Array = y if out is None else out
+        return result
 
     def _check_dtype(self, name: str, array: Array) -> None:
         decided = _convert.arithmetic(OPERATION, name, array.dtype)

@@ -372,3 +372,49 @@ def test_activation_of_any_kind():
         layer = Conv2DTranspose(4, 3, activation=activation)
         y = layer(x)
         np.testing.assert_array_equal(y, np.maximum(tconv.conv_transpose(x, layer.kernel.value, layer.bias.value), 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("activation", tconv.activations.relu), ("padding", "same"), ("strides", (3, 3)), ("dilation_rate", (2, 2))],
+)
+def test_a_prepared_call_ends_when_an_attribute_is_set(name, value):
+    x = np.random.default_rng(0).standard_normal((1, 4, 4, 3))
+    layer = tconv.layers.Conv2DTranspose(2, 3, allow_strided_dilation=True)
+    for _ in range(3):
+        layer(x.astype(np.float32))
+    setattr(layer, name, value)
+    fresh = tconv.layers.Conv2DTranspose(2, 3, **{name: value})
+    fresh.build(x.shape)
+    fresh.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(layer(x.astype(np.float32)), fresh(x))
+
+
+def test_a_prepared_call_forgets_the_losses_before_it():
+    x = np.ones((1, 4, 4, 3), np.float32)
+    layer = tconv.layers.Conv2DTranspose(2, 3)
+    for _ in range(3):
+        layer(x)
+    layer.add_loss(1.0)
+    assert layer.losses == [1.0]
+    layer(x)
+    assert layer.losses == []
+
+
+def test_a_call_of_a_subclass_is_never_passed_by():
+    class Doubled(tconv.layers.Conv2DTranspose):
+        def call(self, inputs):
+            return 2 * super().call(inputs)
+
+    x = np.ones((1, 4, 4, 3), np.float32)
+    layer = Doubled(2, 3, kernel_initializer="ones")
+    assert [float(layer(x)[0, 3, 3, 0]) for _ in range(3)] == [54.0] * 3
+
+
+@pytest.mark.parametrize("other", ["shape", "dtype", "order", "list"])
+def test_a_prepared_call_takes_what_it_was_prepared_for_only(other):
+    x = np.random.default_rng(0).standard_normal((2, 4, 4, 3)).astype(np.float32)
+    layer = tconv.layers.Conv2DTranspose(2, 3, strides=2)
+    expected = [layer(x) for _ in range(3)][-1]
+    inputs = {"shape": x[:1], "dtype": x.astype(np.float64), "order": np.asfortranarray(x), "list": x.tolist()}[other]
+    np.testing.assert_array_equal(layer(inputs), expected[: len(inputs)])

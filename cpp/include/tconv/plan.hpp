@@ -16,15 +16,25 @@ namespace detail {
 /// A kernel, packed for one instruction set. Immutable.
 template <class T>
 class Packed;
+/// A packed kernel at a geometry: everything decided but the data. Immutable.
+template <class T>
+class Prepared;
 
 template <class T>
 std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>& g, const T* kernel, const Options& options);
 template <class T>
-void run(const Packed<T>& packed, const Geometry<dynamic>& g, const T* x, const T* bias, T* y, const Options& options);
+std::shared_ptr<const Prepared<T>> prepare(std::shared_ptr<const Packed<T>> packed, const Geometry<dynamic>& g,
+                                           const Options& options);
+/// The same packed kernel elsewhere.
 template <class T>
-std::size_t packed_bytes(const Packed<T>& packed);
+std::shared_ptr<const Prepared<T>> prepare(const Prepared<T>& other, const Geometry<dynamic>& g,
+                                           const Options& options);
 template <class T>
-std::string describe(const Packed<T>& packed, const Geometry<dynamic>& g, const Options& options);
+void run(const Prepared<T>& prepared, const T* x, const T* bias, T* y);
+template <class T>
+std::size_t packed_bytes(const Prepared<T>& prepared);
+template <class T>
+std::string describe(const Prepared<T>& prepared);
 
 }  // namespace detail
 
@@ -36,32 +46,32 @@ class Plan {
   public:
     /// Packs `kernel` (kernel..., filters/groups, in_channels).
     Plan(const Geometry<N>& g, const T* kernel, const Options& options = {})
-        : geometry_(g), options_(options), packed_(detail::pack<T>(g, kernel, options)) {}
+        : Plan(g, options, detail::prepare<T>(detail::pack<T>(g, kernel, options), g, options)) {}
 
     /// y = activation(bias + transposed convolution of x); arrays as in conv_transpose. `bias` may be nullptr.
-    void operator()(const T* x, const T* bias, T* y) const {
-        detail::run<T>(*packed_, geometry_, x, bias, y, options_);
-    }
+    void operator()(const T* x, const T* bias, T* y) const { detail::run<T>(*prepared_, x, bias, y); }
 
     /// The same packed kernel for another batch, other extents or crops, other options. Throws ShapeError when the
     /// kernel's shape, the strides, dilations, groups or the instruction set differ.
-    Plan at(const Geometry<N>& g) const { return Plan(g, options_, packed_); }
-    Plan at(const Geometry<N>& g, const Options& options) const { return Plan(g, options, packed_); }
+    Plan at(const Geometry<N>& g) const { return at(g, options_); }
+    Plan at(const Geometry<N>& g, const Options& options) const {
+        return Plan(g, options, detail::prepare<T>(*prepared_, g, options));
+    }
 
     const Geometry<N>& geometry() const { return geometry_; }
     const Options& options() const { return options_; }
     /// Bytes held by the packed kernel.
-    std::size_t packed_bytes() const { return detail::packed_bytes<T>(*packed_); }
+    std::size_t packed_bytes() const { return detail::packed_bytes<T>(*prepared_); }
     /// What will be done and why, for people.
-    std::string describe() const { return detail::describe<T>(*packed_, geometry_, options_); }
+    std::string describe() const { return detail::describe<T>(*prepared_); }
 
   private:
-    Plan(const Geometry<N>& g, const Options& options, std::shared_ptr<const detail::Packed<T>> packed)
-        : geometry_(g), options_(options), packed_(std::move(packed)) {}
+    Plan(const Geometry<N>& g, const Options& options, std::shared_ptr<const detail::Prepared<T>> prepared)
+        : geometry_(g), options_(options), prepared_(std::move(prepared)) {}
 
     Geometry<N> geometry_;
     Options options_;
-    std::shared_ptr<const detail::Packed<T>> packed_;
+    std::shared_ptr<const detail::Prepared<T>> prepared_;
 };
 
 }  // namespace tconv

@@ -1,0 +1,29 @@
+// Memory for results: pages that were touched before are handed out again.
+#pragma once
+
+#include <cstddef>
+
+#include <pybind11/numpy.h>
+
+namespace tconv::bindings {
+
+namespace py = pybind11;
+
+/// The memory of arrays that have died, kept for new ones, because touching fresh pages costs more than most
+/// computations. Never holds more than its limit; the least recently used goes first. Safe between threads, and after
+/// a fork: whoever finds it busy asks the system instead of waiting.
+namespace pool {
+
+/// An uninitialised C-contiguous array. Large ones take their memory from the pool and give it back when they die.
+/// Throws Python's MemoryError.
+py::array empty(const py::dtype& dtype, const py::ssize_t* shape, int rank);
+
+std::size_t limit();
+/// Bytes that wait to be used again.
+std::size_t kept();
+/// Frees what is beyond the new limit; 0 keeps nothing.
+void set_limit(std::size_t bytes);
+
+}  // namespace pool
+
+}  // namespace tconv::bindings
