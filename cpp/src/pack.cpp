@@ -15,6 +15,9 @@ namespace {
 
 // Products in a step, and taps in one: a panel of a step fits the second cache beside the rows it meets.
 constexpr Index step_products = 1024, step_taps = 32;
+// What the choice of windows weighs, in products: finding a row, a row's pixel under a tap, a column stored alone;
+// and the time of a half panel, whose few sums wait for each other, as a part of a full one's.
+constexpr double per_row = 160, per_tap = 64, per_scattered = 16, half_panel = 0.75;
 // Columns of a depthwise block.
 constexpr Index depthwise_columns = 64;
 
@@ -41,8 +44,9 @@ Columns::Columns(const Geometry<dynamic>& g, Direction direction_, Index tile_ro
     make_blocks();
 }
 
-// Joining phases fills panels better when there are few target channels; the cost of a choice is the columns that
-// are computed, padding included, weighed with the rows that a join wastes at the ends of each axis.
+// Joining phases fills panels better when there are few target channels, and a row is looked at once for all of them.
+// The cost of a choice is in products per row: those computed, padding included, and what else takes as long. Rows
+// that a join wastes at the ends of each axis count for a tenth.
 void Columns::choose_windows() {
     if (depthwise) {
         windows = make_windows(phases, Join::none);
@@ -52,15 +56,20 @@ void Columns::choose_windows() {
     for (const Join join : {Join::none, Join::last_axis, Join::all_axes}) {
         std::vector<Window> candidate = make_windows(phases, join);
         double cost = 0;
+        bool waste = false;
         for (const Window& window : candidate) {
             const Index columns = static_cast<Index>(window.members.size()) * target_channels;
-            const double sums = static_cast<double>(window.taps) * static_cast<double>(source_channels);
-            cost += sums * static_cast<double>(round_up(columns, full_width / 2));
-            // Reading pointers and, when columns are spread over rows, storing them one by one.
-            cost +=
-                64.0 * static_cast<double>(window.taps) + (window.adjacent ? 0.0 : 16.0 * static_cast<double>(columns));
+            const Index run = product_groups == 1 ? window.run * target_channels : target_channels;
+            cost += per_row + per_tap * static_cast<double>(window.taps);
+            waste = waste || (window.members.size() > 1 && window.taps > 1);
+            for (Index first = 0; first < columns; first += full_width) {
+                const Index real = std::min(full_width, columns - first);
+                const double width = static_cast<double>(full_width) * (real > full_width / 2 ? 1.0 : half_panel);
+                cost += static_cast<double>(window.taps) * static_cast<double>(source_channels) * width;
+                if (first / run != (first + real - 1) / run) cost += per_scattered * static_cast<double>(real);
+            }
         }
-        if (join != Join::none) cost *= 1.1;
+        if (waste) cost *= 1.1;
         if (windows.empty() || cost < best) {
             best = cost;
             windows = std::move(candidate);

@@ -48,6 +48,7 @@ Tiling::Tiling(const detail::Columns& columns_, const std::vector<AxisMap>& maps
       gathered(converted || source.channel != 1),
       sum_bytes(sum_bytes_) {
     find_ranges();
+    find_places();
     cut_slices();
     choose_tiles(threads);
 }
@@ -78,6 +79,20 @@ void Tiling::find_ranges() {
             distances.push_back(distance);
         }
         deltas.push_back(std::move(distances));
+    }
+}
+
+void Tiling::find_places() {
+    for (const detail::Block& block : columns.blocks) {
+        const std::vector<Index>& distances = deltas[static_cast<std::size_t>(block.window)];
+        const auto distance = [&](Index column) {
+            return distances[static_cast<std::size_t>(column / columns.target_channels)] +
+                   column % columns.target_channels * target.channel;
+        };
+        const Index place = distance(block.first);
+        bool together = target.channel == 1;
+        for (Index n = 1; together && n < block.columns; ++n) together = distance(block.first + n) == place + n;
+        places.push_back(together ? place : scattered);
     }
 }
 

@@ -1,6 +1,7 @@
 // How a product is cut: tiles of rows, slices of columns, and what lies along the axes.
 #pragma once
 
+#include <limits>
 #include <vector>
 
 #include "pack.hpp"
@@ -36,6 +37,7 @@ struct Tiling {
     Index sum_bytes;                         // of one sum
     std::vector<Range> ranges;               // [window*rank + axis]
     std::vector<std::vector<Index>> deltas;  // [window][member] targets' distance from the first member's
+    std::vector<Index> places;               // [block] its first target's distance from its row's, or `scattered`
     std::vector<Index> first, last;          // [axis] rows of all windows
     std::vector<Slice> slices;
     Index widest_block = 0, sum_columns = 0;  // columns whose sums wait in a worker
@@ -43,6 +45,9 @@ struct Tiling {
 
     Tiling(const detail::Columns& columns, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
            bool converted, Index sum_bytes, int threads);
+
+    /// The columns of a block that don't lie side by side in the target.
+    static constexpr Index scattered = std::numeric_limits<Index>::min();
 
     Index rows_of_tile() const;
     Index units() const;
@@ -56,6 +61,7 @@ struct Tiling {
 
   private:
     void find_ranges();
+    void find_places();
     void cut_slices();
     void cut_tiles(Index rows);
     void choose_tiles(int threads);

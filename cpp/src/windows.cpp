@@ -54,11 +54,11 @@ std::vector<std::vector<Phase>> sets(const std::vector<Phase>& phases, bool join
     return result;
 }
 
-bool consecutive(const std::vector<Phase>& set) {
+Index run_of(const std::vector<Phase>& set) {
     for (std::size_t i = 1; i < set.size(); ++i) {
-        if (set[i].residue != set[i - 1].residue + 1) return false;
+        if (set[i].residue != set[i - 1].residue + 1) return 1;
     }
-    return true;
+    return static_cast<Index>(set.size());
 }
 
 }  // namespace
@@ -66,7 +66,6 @@ bool consecutive(const std::vector<Phase>& set) {
 std::vector<Window> make_windows(const std::vector<std::vector<Phase>>& phases, Join join) {
     std::vector<Window> windows(1);
     windows.front().members.emplace_back();
-    windows.front().adjacent = true;
     for (std::size_t a = 0; a < phases.size(); ++a) {
         const bool last = a + 1 == phases.size();
         const auto axis_sets = sets(phases[a], join == Join::all_axes || (join == Join::last_axis && last));
@@ -77,7 +76,7 @@ std::vector<Window> make_windows(const std::vector<std::vector<Phase>>& phases, 
                 next.taps_along = window.taps_along;
                 next.taps_along.push_back(set.front().taps);
                 next.taps = window.taps * set.front().taps;
-                next.adjacent = window.adjacent && (last ? consecutive(set) : set.size() == 1);
+                if (last) next.run = run_of(set);
                 for (const std::vector<Phase>& member : window.members) {
                     for (const Phase& phase : set) {
                         next.members.push_back(member);

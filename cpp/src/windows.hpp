@@ -39,7 +39,7 @@ struct Window {
     std::vector<std::vector<Phase>> members;  // [member][axis]
     std::vector<Index> taps_along;            // [axis]
     Index taps = 1;
-    bool adjacent = false;  // the members follow each other along the last axis
+    Index run = 1;  // so many members at a time follow each other along the last axis
 
     const std::vector<Phase>& first() const { return members.front(); }
 };

@@ -118,10 +118,8 @@ void Worker<T>::multiply(const Slice& slice, std::size_t window) {
     const Index tile_rows = shape_.tile_rows;
     const std::vector<Step>& steps = shape_.steps[window];
     const Kind kind = work_.finish.kind;
-    // Finished rows can go straight from registers to the target.
-    const bool direct = std::is_same_v<T, C> && tiling_.target.channel == 1 && shape_.windows[window].adjacent &&
-                        (shape_.windows[window].members.size() == 1 || shape_.product_groups == 1) &&
-                        (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
+    const bool in_registers = std::is_same_v<T, C> &&
+                              (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
     C* out[max_tile_rows];
     Tile<C> t{};
     t.finish = work_.finish;
@@ -135,6 +133,9 @@ void Worker<T>::multiply(const Slice& slice, std::size_t window) {
         C* sums = sums_;
         for (std::size_t b = slice.first_block; b < slice.last_block; ++b) {
             const Block& block = shape_.blocks[b];
+            // Finished rows can go straight from registers to the target.
+            const Index place = tiling_.places[b];
+            const bool direct = in_registers && place != Tiling::scattered;
             t.offset = shape_.depthwise ? block.first : step.first_channel;
             t.channels = shape_.depthwise ? block.width : step.last_channel - step.first_channel;
             t.panel = work_.packed.weights.data() + group_ * shape_.group_weights + block.weights + done * block.width;
@@ -149,7 +150,7 @@ void Worker<T>::multiply(const Slice& slice, std::size_t window) {
                 t.out = nullptr;
                 if constexpr (std::is_same_v<T, C>) {
                     if (direct && last && std::all_of(whole_ + row, whole_ + row + rows, [](bool w) { return w; })) {
-                        for (Index m = 0; m < rows; ++m) out[m] = work_.target + targets_[row + m] + block.first;
+                        for (Index m = 0; m < rows; ++m) out[m] = work_.target + targets_[row + m] + place;
                         t.out = out;
                     }
                 }
