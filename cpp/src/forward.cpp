@@ -93,6 +93,7 @@ std::string describe(const Prepared<T>& prepared) {
     if (!prepared.product) return "reference: naive loops, one thread";
     const Packed<T>& packed = *prepared.packed;
     const Tiling& tiling = prepared.product->tiling();
+    const char* form = packed.form == Form::depthwise ? "depthwise" : packed.form == Form::dots ? "dots" : "direct";
     const auto number = [](auto n) { return std::to_string(n); };
     std::string windows;
     for (const Window& window : packed.windows) {
@@ -102,12 +103,12 @@ std::string describe(const Prepared<T>& prepared) {
         }
         windows += (windows.empty() ? "" : ", ") + number(window.members.size()) + "x" + number(window.taps);
     }
-    return std::string(packed.depthwise ? "depthwise" : "direct") + " with " + name(packed.kernels->isa) + ": " +
-           number(packed.windows.size()) + " windows (phases x taps: " + windows + "), " +
-           number(packed.blocks.size()) + " blocks of up to " + number(tiling.widest_block) + " columns, " +
-           number(tiling.units()) + " units of up to " + number(tiling.rows_of_tile()) + " rows for " +
-           number(prepared.threads) + (prepared.threads == 1 ? " thread" : " threads") + ", " +
-           number(packed_bytes(prepared)) + " bytes packed" + (tiling.gathered ? ", source gathered tile by tile" : "");
+    return std::string(form) + " with " + name(packed.kernels->isa) + ": " + number(packed.windows.size()) +
+           " windows (phases x taps: " + windows + "), " + number(packed.blocks.size()) + " blocks of up to " +
+           number(tiling.widest_block) + " columns, " + number(tiling.units()) + " units of up to " +
+           number(tiling.rows_of_tile()) + " rows for " + number(prepared.threads) +
+           (prepared.threads == 1 ? " thread" : " threads") + ", " + number(packed_bytes(prepared)) + " bytes packed" +
+           (tiling.gathered ? ", source gathered tile by tile" : "");
 }
 
 template <class T>

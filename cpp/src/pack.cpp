@@ -18,6 +18,8 @@ constexpr Index step_products = 1024, step_taps = 32;
 // What the choice of windows weighs, in products: finding a row, a row's pixel under a tap, a column stored alone;
 // and the time of a half panel, whose few sums wait for each other, as a part of a full one's.
 constexpr double per_row = 160, per_tap = 64, per_scattered = 16, half_panel = 0.75;
+// A product in dots beside one in panels, the sum over a vector's lanes, and the rows that a join wastes at the ends.
+constexpr double slower_dots = 1.1, per_dot = 48, wasted_rows = 1.1;
 // Columns of a depthwise block.
 constexpr Index depthwise_columns = 64;
 
@@ -31,8 +33,8 @@ Columns::Columns(const Geometry<dynamic>& g, Direction direction_, Index tile_ro
       in_channels(g.in_channels),
       filters(g.filters),
       axes(g.axes),
-      depthwise(g.groups > 1 && g.in_channels == g.groups && g.filters == g.groups),
-      product_groups(depthwise ? 1 : g.groups),
+      form(g.groups > 1 && g.in_channels == g.groups && g.filters == g.groups ? Form::depthwise : Form::panels),
+      product_groups(form == Form::depthwise ? 1 : g.groups),
       tile_rows(tile_rows_),
       full_width(full_width_) {
     const bool forward = direction == Direction::forward;
@@ -44,35 +46,51 @@ Columns::Columns(const Geometry<dynamic>& g, Direction direction_, Index tile_ro
     make_blocks();
 }
 
+Index Columns::depth(const Step& step) const {
+    const Index channels = step.last_channel - step.first_channel;
+    return form == Form::dots ? round_up(channels, full_width / 2) : channels;
+}
+
+/// The time of a row in all windows, in products: those computed, padding included, and what else takes as long.
+double Columns::cost(const std::vector<Window>& candidate, Form how) const {
+    const auto number = [](Index n) { return static_cast<double>(n); };
+    const Index lanes = full_width / 2;
+    double sum = 0;
+    bool waste = false;
+    for (const Window& window : candidate) {
+        const Index columns = static_cast<Index>(window.members.size()) * target_channels;
+        const Index run = product_groups == 1 ? window.run * target_channels : target_channels;
+        sum += per_row + per_tap * number(window.taps);
+        waste = waste || (window.members.size() > 1 && window.taps > 1);
+        if (how == Form::dots) {
+            sum += number(columns) * (number(window.taps * round_up(source_channels, lanes)) * slower_dots + per_dot);
+            continue;
+        }
+        for (Index first = 0; first < columns; first += full_width) {
+            const Index real = std::min(full_width, columns - first);
+            const double width = number(full_width) * (real > lanes ? 1.0 : half_panel);
+            sum += number(window.taps) * number(source_channels) * width;
+            if (first / run != (first + real - 1) / run) sum += per_scattered * number(real);
+        }
+    }
+    return waste ? sum * wasted_rows : sum;
+}
+
 // Joining phases fills panels better when there are few target channels, and a row is looked at once for all of them.
-// The cost of a choice is in products per row: those computed, padding included, and what else takes as long. Rows
-// that a join wastes at the ends of each axis count for a tenth.
 void Columns::choose_windows() {
-    if (depthwise) {
+    if (form == Form::depthwise) {
         windows = make_windows(phases, Join::none);
         return;
     }
-    double best = 0;
+    double least = 0;
     for (const Join join : {Join::none, Join::last_axis, Join::all_axes}) {
         std::vector<Window> candidate = make_windows(phases, join);
-        double cost = 0;
-        bool waste = false;
-        for (const Window& window : candidate) {
-            const Index columns = static_cast<Index>(window.members.size()) * target_channels;
-            const Index run = product_groups == 1 ? window.run * target_channels : target_channels;
-            cost += per_row + per_tap * static_cast<double>(window.taps);
-            waste = waste || (window.members.size() > 1 && window.taps > 1);
-            for (Index first = 0; first < columns; first += full_width) {
-                const Index real = std::min(full_width, columns - first);
-                const double width = static_cast<double>(full_width) * (real > full_width / 2 ? 1.0 : half_panel);
-                cost += static_cast<double>(window.taps) * static_cast<double>(source_channels) * width;
-                if (first / run != (first + real - 1) / run) cost += per_scattered * static_cast<double>(real);
-            }
-        }
-        if (waste) cost *= 1.1;
-        if (windows.empty() || cost < best) {
-            best = cost;
-            windows = std::move(candidate);
+        for (const Form how : {Form::panels, Form::dots}) {
+            const double time = cost(candidate, how);
+            if (!windows.empty() && time >= least) continue;
+            least = time;
+            windows = candidate;
+            form = how;
         }
     }
 }
@@ -80,10 +98,10 @@ void Columns::choose_windows() {
 void Columns::make_steps() {
     for (const Window& window : windows) {
         std::vector<Step> list;
-        const Index channels = depthwise ? 1 : source_channels;
+        const Index channels = form == Form::depthwise ? 1 : source_channels;
         const Index taps = std::min(window.taps, window.taps * channels <= step_products ? window.taps : step_taps);
-        const Index depth = std::max<Index>(step_products / taps, 1);
-        const Index parts = std::max<Index>(ceil_div(channels, depth), 1);
+        const Index most = std::max<Index>(step_products / taps, 1);
+        const Index parts = std::max<Index>(ceil_div(channels, most), 1);
         for (Index tap = 0; tap < window.taps; tap += taps)
             for (Index part = 0; part < parts; ++part)
                 list.push_back(
@@ -93,15 +111,17 @@ void Columns::make_steps() {
 }
 
 void Columns::make_blocks() {
-    const Index full = depthwise ? depthwise_columns : full_width, half = full_width / 2;
+    const Index most = form == Form::depthwise ? depthwise_columns : full_width;
     Checked size = 0;
     for (std::size_t w = 0; w < windows.size(); ++w) {
         const Index columns = static_cast<Index>(windows[w].members.size()) * target_channels;
-        const Checked products = Checked(windows[w].taps) * (depthwise ? 1 : source_channels);
-        for (Index first = 0; first < columns; first += full) {
-            const Index real = std::min(full, columns - first), width = round_up(real, half);
-            blocks.push_back({static_cast<Index>(w), first, real, width, size.value(), group_bias});
-            size = size + products * width;
+        Checked depth_of_window = 0;
+        for (const Step& step : steps[w]) depth_of_window = depth_of_window + products(step);
+        for (Index first = 0; first < columns; first += most) {
+            const Index real = std::min(most, columns - first), width = round_up(real, full_width / 2);
+            const Index panel = form == Form::dots ? real : width;
+            blocks.push_back({static_cast<Index>(w), first, real, width, panel, size.value(), group_bias});
+            size = size + depth_of_window * panel;
             group_bias += width;
         }
     }
@@ -155,23 +175,26 @@ void Packed<T>::fill_block(const T* kernel, Index group, const Block& block) {
         return offset * tap_stride;
     };
 
-    for (const Step& step : steps[static_cast<std::size_t>(block.window)]) {
-        const Index depth = step.last_channel - step.first_channel;
-        for (Index tap = step.first_tap; tap < step.last_tap; ++tap, to += depth * block.width) {
-            for (Index n = 0; n < block.width; ++n) {
+    for (const Step& step : steps_of(block)) {
+        const Index channels = step.last_channel - step.first_channel, padded = depth(step);
+        const Index to_column = form == Form::dots ? padded : 1, to_channel = form == Form::dots ? 1 : block.panel;
+        for (Index tap = step.first_tap; tap < step.last_tap; ++tap, to += padded * block.panel) {
+            for (Index n = 0; n < block.panel; ++n) {
+                C* column_to = to + n * to_column;
                 if (n >= block.columns) {
-                    for (Index k = 0; k < depth; ++k) to[k * block.width + n] = C(0);
+                    for (Index k = 0; k < padded; ++k) column_to[k * to_channel] = C(0);
                     continue;
                 }
                 const Index column = block.first + n, channel = column % target_channels;
                 const T* from =
                     base + tap_offset(window.members[static_cast<std::size_t>(column / target_channels)], tap);
-                if (depthwise) {
-                    to[n] = widen(from[channel]);
+                if (form == Form::depthwise) {
+                    *column_to = widen(from[channel]);
                     continue;
                 }
                 from += channel * (forward ? in_channels : 1) + step.first_channel * source_stride;
-                for (Index k = 0; k < depth; ++k) to[k * block.width + n] = widen(from[k * source_stride]);
+                for (Index k = 0; k < channels; ++k) column_to[k * to_channel] = widen(from[k * source_stride]);
+                for (Index k = channels; k < padded; ++k) column_to[k * to_channel] = C(0);
             }
         }
     }

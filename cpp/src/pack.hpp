@@ -14,14 +14,16 @@ namespace tconv {
 
 enum class Direction { forward, grad_input };
 
+/// How a product is computed: panels of columns; few columns, with channels side by side; or, every channel being its
+/// own group, channels as columns.
+enum class Form { panels, dots, depthwise };
+
 namespace detail {
 
 /// A piece of the sum: some taps of a window, some channels of the source.
 struct Step {
     Index first_tap, last_tap;          // [first, last)
     Index first_channel, last_channel;  // [first, last)
-
-    Index products() const { return (last_tap - first_tap) * (last_channel - first_channel); }
 };
 
 /// Columns that are computed together: part of a window's (member, target channel) pairs.
@@ -29,8 +31,9 @@ struct Block {
     Index window;   // its number
     Index first;    // the first column of the window that is here
     Index columns;  // how many are real
-    Index width;    // how many are packed
-    Index weights;  // where the panel begins: [step][tap][channel][width]
+    Index width;    // sums of a row, in whole vectors
+    Index panel;    // columns that are packed
+    Index weights;  // where the panel begins: [step][tap][channel][panel], of dots [step][tap][panel][channel]
     Index bias;     // where its bias begins, among all blocks' widths
 };
 
@@ -39,7 +42,7 @@ struct Columns {
     Direction direction = Direction::forward;
     Index groups = 1, in_channels = 1, filters = 1;  // as the user counts
     std::vector<Axis> axes;                          // kernel, stride and dilation are meant
-    bool depthwise = false;                          // every channel its own group: columns are channels
+    Form form = Form::panels;
     Index product_groups = 1;                        // products of the same shape; 1 when depthwise
     Index source_channels = 1, target_channels = 1;  // of a product
     Index tile_rows = 1, full_width = 1;             // of the micro-kernels
@@ -57,8 +60,12 @@ struct Columns {
     const std::vector<Step>& steps_of(const Block& block) const {
         return steps[static_cast<std::size_t>(block.window)];
     }
+    /// Numbers that a step has for each column, padding included.
+    Index depth(const Step& step) const;
+    Index products(const Step& step) const { return (step.last_tap - step.first_tap) * depth(step); }
 
   private:
+    double cost(const std::vector<Window>& candidate, Form how) const;
     void choose_windows();
     void make_steps();
     void make_blocks();

@@ -102,8 +102,8 @@ void Tiling::cut_slices() {
     for (std::size_t b = 0; b < columns.blocks.size(); ++b) {
         const detail::Block& block = columns.blocks[b];
         Index products = 0;
-        for (const detail::Step& step : columns.steps_of(block)) products += step.products();
-        const Index size = products * block.width * sum_bytes;
+        for (const detail::Step& step : columns.steps_of(block)) products += columns.products(step);
+        const Index size = products * block.panel * sum_bytes;
         stepped = stepped || columns.steps_of(block).size() > 1;
         if (slices.empty() || bytes + size > slice_bytes || (stepped && width + block.width > slice_columns)) {
             slices.push_back({b, b});

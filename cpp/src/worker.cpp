@@ -5,6 +5,11 @@
 #include <type_traits>
 
 namespace tconv {
+namespace {
+
+constexpr Index far_pixels = 128;  // bytes of a pixel, from where the processor doesn't foresee the next ones
+
+}  // namespace
 
 template <class T>
 Worker<T>::Worker(const Work<T>& work, Carver& carver)
@@ -114,86 +119,119 @@ bool Worker<T>::enter(std::size_t window) {
 
 template <class T>
 void Worker<T>::multiply(const Slice& slice, std::size_t window) {
-    using Kind = Activation::Kind;
-    const Index tile_rows = shape_.tile_rows;
     const std::vector<Step>& steps = shape_.steps[window];
-    const Kind kind = work_.finish.kind;
-    const bool in_registers = std::is_same_v<T, C> &&
-                              (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
-    C* out[max_tile_rows];
     Tile<C> t{};
     t.finish = work_.finish;
     Index done = 0;  // products of the steps before
     for (std::size_t s = 0; s < steps.size(); ++s) {
         const Step& step = steps[s];
-        const bool last = s + 1 == steps.size();
         if (s == 0 || step.first_tap != steps[s - 1].first_tap) find_pixels(step);
         t.taps = step.last_tap - step.first_tap;
         t.load = s > 0;
-        C* sums = sums_;
+        t.c = sums_;
         for (std::size_t b = slice.first_block; b < slice.last_block; ++b) {
             const Block& block = shape_.blocks[b];
-            // Finished rows can go straight from registers to the target.
-            const Index place = tiling_.places[b];
-            const bool direct = in_registers && place != Tiling::scattered;
-            t.offset = shape_.depthwise ? block.first : step.first_channel;
-            t.channels = shape_.depthwise ? block.width : step.last_channel - step.first_channel;
-            t.panel = work_.packed.weights.data() + group_ * shape_.group_weights + block.weights + done * block.width;
+            t.offset = shape_.form == Form::depthwise ? block.first : step.first_channel;
+            t.channels = shape_.form == Form::depthwise ? block.width : step.last_channel - step.first_channel;
+            t.panel = work_.packed.weights.data() + group_ * shape_.group_weights + block.weights + done * block.panel;
             t.columns = block.columns;
             t.c_stride = block.width;
             t.bias = work_.bias == nullptr ? nullptr : work_.bias + group_ * shape_.group_bias + block.bias;
-            const auto& kernels = work_.packed.kernels->multiply[block.width == shape_.full_width ? 1 : 0];
-            for (Index strip = 0, row = 0; row < rows_; ++strip, row += tile_rows) {
-                const Index rows = std::min(tile_rows, rows_ - row);
-                t.rows = pixels_ + strip * t.taps * tile_rows;
-                t.c = sums + row * block.width;
-                t.out = nullptr;
-                if constexpr (std::is_same_v<T, C>) {
-                    if (direct && last && std::all_of(whole_ + row, whole_ + row + rows, [](bool w) { return w; })) {
-                        for (Index m = 0; m < rows; ++m) out[m] = work_.target + targets_[row + m] + place;
-                        t.out = out;
-                    }
-                }
-                if (shape_.depthwise) {
-                    work_.packed.kernels->depthwise(t, rows);
-                } else if (clipped_[strip] && !work_.packed.finite) {
-                    multiply_exactly(t, rows);
-                } else {
-                    kernels[rows - 1](t);
-                }
-                if (last && direct && t.out == nullptr) store(block, sums, row, row + rows);
-            }
-            if (last && !direct) store(block, sums, 0, rows_);
-            if (steps.size() > 1) sums += strips() * tile_rows * block.width;
+            multiply_block(t, b, s + 1 == steps.size(), b == slice.first_block);
+            if (steps.size() > 1) t.c += strips() * shape_.tile_rows * block.width;
         }
-        done += step.products();
+        done += shape_.products(step);
     }
 }
 
-/// Row by row and tap by tap, leaving out the pixels outside: zero times infinity is not zero.
+/// One step of one block, for all rows of the tile; the last one finishes them.
+template <class T>
+void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool first_block) {
+    using Kind = Activation::Kind;
+    const Block& block = shape_.blocks[number];
+    const Kernels<C>& kernels = *work_.packed.kernels;
+    const auto& panels = kernels.multiply[block.width == shape_.full_width ? 1 : 0];
+    const Index tile_rows = shape_.tile_rows, place = tiling_.places[number];
+    const Kind kind = work_.finish.kind;
+    // Finished rows can go straight from registers to the target.
+    const bool direct = last && std::is_same_v<T, C> && shape_.form != Form::dots && place != Tiling::scattered &&
+                        (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
+    const bool far = shape_.form != Form::depthwise && t.channels * static_cast<Index>(sizeof(C)) >= far_pixels;
+    C* const sums = t.c;
+    C* out[max_tile_rows];
+    for (Index strip = 0, row = 0; row < rows_; ++strip, row += tile_rows) {
+        const Index rows = std::min(tile_rows, rows_ - row);
+        t.rows = pixels_ + strip * t.taps * tile_rows;
+        t.c = sums + row * block.width;
+        t.out = nullptr;
+        if (far && first_block && row + tile_rows < rows_) prefetch(t, std::min(tile_rows, rows_ - row - tile_rows));
+        if constexpr (std::is_same_v<T, C>) {
+            if (direct && std::all_of(whole_ + row, whole_ + row + rows, [](bool w) { return w; })) {
+                for (Index m = 0; m < rows; ++m) out[m] = work_.target + targets_[row + m] + place;
+                t.out = out;
+            }
+        }
+        if (shape_.form == Form::depthwise) {
+            kernels.depthwise(t, rows);
+        } else if (clipped_[strip] && !work_.packed.finite) {
+            multiply_exactly(t, rows);
+        } else if (shape_.form == Form::dots) {
+            kernels.dots(t, rows);
+        } else {
+            panels[rows - 1](t);
+        }
+        if (direct && t.out == nullptr) store(block, sums, row, row + rows);
+    }
+    if (last && !direct) store(block, sums, 0, rows_);
+}
+
+/// Asks for the pixels that the next strip meets first: its rows are too short for the processor to foresee them.
+template <class T>
+void Worker<T>::prefetch(const Tile<C>& t, Index rows) const {
+    constexpr Index line = 64 / sizeof(C);
+    const C* const* next = t.rows + t.taps * shape_.tile_rows;
+    for (Index m = 0; m < rows; ++m) {
+        if (next[m] == nullptr) continue;
+        for (Index k = 0; k < t.channels; k += line) __builtin_prefetch(next[m] + t.offset + k);
+    }
+}
+
+/// Row by row and, where some pixel lies outside, tap by tap without it: zero times infinity is not zero.
 template <class T>
 void Worker<T>::multiply_exactly(Tile<C> t, Index rows) const {
-    const Index taps = t.taps, panel_step = t.channels * t.c_stride;
-    C* const* out = t.out;
-    const auto kernel = work_.packed.kernels->multiply[t.c_stride == shape_.full_width ? 1 : 0][0];
+    const bool dots = shape_.form == Form::dots;
+    const auto panel_kernel = work_.packed.kernels->multiply[t.c_stride == shape_.full_width ? 1 : 0][0];
+    const auto kernel = [&] { dots ? work_.packed.kernels->dots(t, 1) : panel_kernel(t); };
+    const Index tile_rows = shape_.tile_rows;
+    const Index lanes = shape_.full_width / 2, columns = dots ? t.columns : t.c_stride;
+    const Index depth = dots ? (t.channels + lanes - 1) / lanes * lanes : t.channels;
+    const C* const outside = work_.packed.zeros.data();
     const Tile<C> strip = t;
     for (Index m = 0; m < rows; ++m) {
         t = strip;
+        t.rows = strip.rows + m;
+        t.c = strip.c + m * strip.c_stride;
+        t.out = strip.out == nullptr ? nullptr : strip.out + m;
+        bool inside = true;
+        for (Index tap = 0; tap < strip.taps; ++tap) inside = inside && t.rows[tap * tile_rows] != outside;
+        if (inside) {
+            kernel();
+            continue;
+        }
         t.taps = 1;
         t.out = nullptr;
-        t.c = strip.c + m * strip.c_stride;
-        for (Index tap = 0; tap < taps; ++tap) {
-            t.rows = strip.rows + tap * shape_.tile_rows + m;
-            if (*t.rows == work_.packed.zeros.data()) continue;
-            t.panel = strip.panel + tap * panel_step;
-            kernel(t);
+        for (Index tap = 0; tap < strip.taps; ++tap) {
+            t.rows = strip.rows + tap * tile_rows + m;
+            if (*t.rows == outside) continue;
+            t.panel = strip.panel + tap * depth * columns;
+            kernel();
             t.load = true;
         }
         // No product at all: store what there is.
-        if (!t.load || out != nullptr) {
+        if (!t.load || strip.out != nullptr) {
             t.taps = 0;
-            t.out = out == nullptr ? nullptr : out + m;
-            kernel(t);
+            t.out = strip.out == nullptr ? nullptr : strip.out + m;
+            kernel();
         }
     }
 }

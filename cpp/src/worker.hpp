@@ -64,8 +64,11 @@ class Worker {
     void place_rows();
     void find_pixels(const Step& step);
     void multiply(const Slice& slice, std::size_t window);
+    void multiply_block(Tile<C> t, std::size_t number, bool last, bool first_block);
+    void prefetch(const Tile<C>& t, Index rows) const;
     void multiply_exactly(Tile<C> t, Index rows) const;
     void store(const Block& block, const C* sums, Index first_row, Index last_row);
+    void scatter(const Block& block, const T* from, Index first_row, Index last_row);
     bool has(const std::vector<Phase>& member, Index row) const;
 
     Index strips() const { return (rows_ + shape_.tile_rows - 1) / shape_.tile_rows; }

@@ -100,7 +100,8 @@ void Worker<T>::find_pixels(const Step& step) {
     const std::size_t inner = rank_ - 1;
     const Index inner_taps = along[inner];
     const Index first_outer = step.first_tap / inner_taps, last_outer = (step.last_tap - 1) / inner_taps;
-    const C* outside = shape_.depthwise ? nullptr : work_.packed.zeros.data();
+    const bool whole_taps = step.first_tap % inner_taps == 0 && step.last_tap % inner_taps == 0;  // of the last axis
+    const C* outside = shape_.form == Form::depthwise ? nullptr : work_.packed.zeros.data();
     std::fill_n(clipped_, strips(), false);
     std::copy_n(first_, rank_, at_);
     Index row = 0;
@@ -118,10 +119,21 @@ void Worker<T>::find_pixels(const Step& step) {
                 }
                 count *= along[a];
             }
+            bool line_inside = true;
+            for (Index o = first_outer; o <= last_outer; ++o) line_inside = line_inside && outer_[o] >= 0;
             for (Index j = first_[inner]; j < last_[inner]; ++j, ++row) {
                 const Index* offsets = axis_offsets_[inner] + (j - first_[inner]) * inner_taps;
                 const C** to = pixels_ + row / tile_rows * taps * tile_rows + row % tile_rows;
-                bool inside = true;
+                bool inside = line_inside;
+                for (Index m = 0; m < inner_taps; ++m) inside = inside && offsets[m] >= 0;
+                if (inside && whole_taps) {
+                    for (Index o = first_outer; o <= last_outer; ++o) {
+                        const C* const line = origin_ + outer_[o];
+                        for (Index m = 0; m < inner_taps; ++m, to += tile_rows) *to = line + offsets[m];
+                    }
+                    continue;
+                }
+                inside = true;
                 for (Index o = first_outer; o <= last_outer; ++o) {
                     const Index begin = std::max(step.first_tap - o * inner_taps, Index(0));
                     const Index end = std::min(step.last_tap - o * inner_taps, inner_taps);

@@ -89,34 +89,39 @@ void Worker<T>::store(const Block& block, const C* sums_of_block, Index first_ro
         narrow(*work_.packed.converters, sums, narrowed_, (last_row - first_row) * width);
         from = narrowed_;
     }
-    const bool all_whole = std::all_of(whole_ + first_row, whole_ + last_row, [](bool w) { return w; });
+    for (Index row = first_row; row < last_row;) {  // rows that all members have go together
+        Index end = row + 1;
+        while (whole_[row] && end < last_row && whole_[end]) ++end;
+        scatter(block, from + (row - first_row) * width, row, end);
+        row = end;
+    }
+}
+
+/// Puts the finished numbers of rows into the target: rows that every member has, or one that some have.
+template <class T>
+void Worker<T>::scatter(const Block& block, const T* from, Index first_row, Index last_row) {
     const Window& window = shape_.window_of(block);
-    const Index channels = shape_.target_channels, step = tiling_.target.channel;
+    const Index width = block.width, channels = shape_.target_channels, step = tiling_.target.channel;
+    const Index rows = last_row - first_row;
+    const bool whole = whole_[first_row];
     const std::vector<Index>& deltas = tiling_.deltas[static_cast<std::size_t>(block.window)];
     for (Index n = 0; n < block.columns;) {  // one member's columns at a time, or several that lie side by side
         const Index column = block.first + n, channel = column % channels;
         const auto number = static_cast<std::size_t>(column / channels);
         const Index delta = deltas[number] + channel * step;
         Index some = std::min(channels - channel, block.columns - n);
-        if (all_whole && step == 1) {
+        if (whole && step == 1) {
             for (std::size_t next = number + 1; n + some < block.columns && deltas[next] == delta + some; ++next)
                 some += std::min(channels, block.columns - n - some);
         }
         const T* numbers = from + n;
-        const auto target = [&](Index row) { return work_.target + targets_[row] + delta; };
-        if (!all_whole) {
-            const std::vector<Phase>& member = window.members[number];
-            for (Index row = first_row; row < last_row; ++row) {
-                if (!whole_[row] && !has(member, row)) continue;
-                T* to = target(row);
-                for (Index k = 0; k < some; ++k) to[k * step] = numbers[(row - first_row) * width + k];
-            }
-        } else if (step == 1) {
-            copy_rows(numbers, width, some, last_row - first_row, [&](Index row) { return target(first_row + row); });
-        } else {
+        const Index* places = targets_ + first_row;
+        const auto target = [&](Index row) { return work_.target + places[row] + delta; };
+        if (whole && step == 1) {
+            copy_rows(numbers, width, some, rows, target);
+        } else if (whole || has(window.members[number], first_row)) {
             for (Index k = 0; k < some; ++k)
-                for (Index row = first_row; row < last_row; ++row)
-                    target(row)[k * step] = numbers[(row - first_row) * width + k];
+                for (Index row = 0; row < rows; ++row) target(row)[k * step] = numbers[row * width + k];
         }
         n += some;
     }

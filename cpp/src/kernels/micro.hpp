@@ -77,37 +77,124 @@ void multiply(const Tile<typename V::value>& t) {
     finish_tile<V, M, NV>(t, sum, t.c, t.out, 0, t.columns);
 }
 
-/// NV vectors of one row of a depthwise product, of which the last has `last` real columns; they begin at column n.
-template <class V, int NV, int TileRows>
-void depthwise_row(const Tile<typename V::value>& t, Index m, Index n, Index last) {
+/// NV vectors of M rows of a depthwise product, from column n on; the last one of a single has `last` real columns.
+/// Holes: pixels may be missing.
+template <class V, int M, int NV, int TileRows, bool Holes>
+void depthwise_rows(const Tile<typename V::value>& t, Index first, Index n, Index last) {
     using T = typename V::value;
     constexpr int W = V::width;
-    typename V::reg sum[1][NV];
-    T* c = t.c + m * t.c_stride + n;
-    for (int v = 0; v < NV; ++v) sum[0][v] = t.load ? V::load(c + v * W) : V::zero();
+    typename V::reg sum[M][NV];
+    T* c = t.c + first * t.c_stride + n;
+    for (int m = 0; m < M; ++m)
+        for (int v = 0; v < NV; ++v) sum[m][v] = t.load ? V::load(c + m * t.c_stride + v * W) : V::zero();
     const T* w = t.panel + n;
-    const T* const* rows = t.rows + m;
+    const T* const* rows = t.rows + first;
     for (Index tap = 0; tap < t.taps; ++tap, w += t.channels, rows += TileRows) {
-        const T* x = *rows;
-        if (x == nullptr) continue;
-        x += t.offset + n;
-        for (int v = 0; v < NV; ++v) {
-            const auto a = NV == 1 && last < W ? V::load_some(x, last) : V::load(x + v * W);
-            sum[0][v] = V::fma(a, V::load(w + v * W), sum[0][v]);
+        if (Holes && rows[0] == nullptr) continue;
+        typename V::reg weights[NV];
+        for (int v = 0; v < NV; ++v) weights[v] = V::keep(V::load(w + v * W));
+        for (int m = 0; m < M; ++m) {
+            const T* x = rows[m] + t.offset + n;
+            for (int v = 0; v < NV; ++v) {
+                const auto a = NV == 1 && last < W ? V::load_some(x, last) : V::load(x + v * W);
+                sum[m][v] = V::fma(a, weights[v], sum[m][v]);
+            }
         }
     }
-    finish_tile<V, 1, NV>(t, sum, c, t.out == nullptr ? nullptr : t.out + m, n, (NV - 1) * W + last);
+    finish_tile<V, M, NV>(t, sum, c, t.out == nullptr ? nullptr : t.out + first, n, (NV - 1) * W + last);
 }
 
 /// See Kernels::depthwise.
 template <class V, int TileRows>
 void depthwise(const Tile<typename V::value>& t, Index m) {
     constexpr Index W = V::width;
+    bool holes = false;
+    for (Index tap = 0; tap < t.taps; ++tap)
+        for (Index row = 0; row < m; ++row) holes = holes || t.rows[tap * TileRows + row] == nullptr;
+    Index done = 0;  // columns of a whole strip, whose rows share the weights
+    if (m == TileRows && !holes) {
+        for (; t.columns - done >= 2 * W; done += 2 * W) depthwise_rows<V, TileRows, 2, TileRows, false>(t, 0, done, W);
+    }
     for (Index row = 0; row < m; ++row) {
-        Index n = 0;
-        for (; t.columns - n >= 8 * W; n += 8 * W) depthwise_row<V, 8, TileRows>(t, row, n, W);
-        for (; t.columns - n >= 2 * W; n += 2 * W) depthwise_row<V, 2, TileRows>(t, row, n, W);
-        for (; n < t.columns; n += W) depthwise_row<V, 1, TileRows>(t, row, n, t.columns - n < W ? t.columns - n : W);
+        Index n = done;
+        for (; t.columns - n >= 8 * W; n += 8 * W) depthwise_rows<V, 1, 8, TileRows, true>(t, row, n, W);
+        for (; t.columns - n >= 2 * W; n += 2 * W) depthwise_rows<V, 1, 2, TileRows, true>(t, row, n, W);
+        for (; n < t.columns; n += W)
+            depthwise_rows<V, 1, 1, TileRows, true>(t, row, n, t.columns - n < W ? t.columns - n : W);
+    }
+}
+
+/// One vector of channels of M rows times N columns that are `depth` apart; the last one has `some` of them.
+template <class V, int M, int N, bool Whole>
+inline __attribute__((always_inline)) void dots_of_vector(const typename V::value* const (&a)[M], Index k, Index some,
+                                                          const typename V::value* panel, Index depth,
+                                                          typename V::reg (&sum)[M][N]) {
+    typename V::reg b[N];
+    for (int n = 0; n < N; ++n) b[n] = V::keep(V::load(panel + n * depth + k));
+    for (int m = 0; m < M; ++m) {
+        const auto x = V::keep(Whole ? V::load(a[m] + k) : V::load_some(a[m] + k, some));
+        for (int n = 0; n < N; ++n) sum[m][n] = V::fma(x, b[n], sum[m][n]);
+    }
+}
+
+/// M rows of a product of dots with N columns from `column` on: a sum has a chain for each lane. Rest: channels are not
+/// whole vectors.
+template <class V, int M, int N, int TileRows, bool Rest>
+void dots_of_rows(const Tile<typename V::value>& t, Index first, Index column) {
+    using T = typename V::value;
+    constexpr int W = V::width;
+    typename V::reg sum[M][N];
+    for (int m = 0; m < M; ++m)
+        for (int n = 0; n < N; ++n) sum[m][n] = V::zero();
+    const T* const* rows = t.rows + first;
+    const Index rest = Rest ? t.channels % W : 0, whole = t.channels - rest, depth = Rest ? whole + W : whole;
+    const T* panel = t.panel + column * depth;
+    for (Index tap = 0; tap < t.taps; ++tap, rows += TileRows, panel += t.columns * depth) {
+        const T* a[M];
+        for (int m = 0; m < M; ++m) a[m] = rows[m] + t.offset;
+        for (Index k = 0; k < whole; k += W) dots_of_vector<V, M, N, true>(a, k, W, panel, depth, sum);
+        if constexpr (Rest) dots_of_vector<V, M, N, false>(a, whole, rest, panel, depth, sum);
+    }
+    T total[M * N + 3];
+    for (int i = 0; i < M * N; i += 4) {
+        const auto at = [&](int j) { return j < M * N ? sum[j / N][j % N] : V::zero(); };
+        V::sums(at(i), at(i + 1), at(i + 2), at(i + 3), total + i);
+    }
+    for (int m = 0; m < M; ++m) {
+        T* c = t.c + (first + m) * t.c_stride + column;
+        for (int n = 0; n < N; ++n) c[n] = t.load ? c[n] + total[m * N + n] : total[m * N + n];
+    }
+}
+
+template <class V, int M, int N, int TileRows>
+void dots_of_columns(const Tile<typename V::value>& t, Index m, Index column) {
+    const bool rest = t.channels % V::width > 0;
+    Index row = 0;
+    for (; row + M <= m; row += M) {
+        rest ? dots_of_rows<V, M, N, TileRows, true>(t, row, column)
+             : dots_of_rows<V, M, N, TileRows, false>(t, row, column);
+    }
+    for (; row < m; ++row) {
+        rest ? dots_of_rows<V, 1, N, TileRows, true>(t, row, column)
+             : dots_of_rows<V, 1, N, TileRows, false>(t, row, column);
+    }
+}
+
+/// See Kernels::dots. Columns go in threes, and in twos where that comes out even.
+template <class V, int TileRows>
+void dots(const Tile<typename V::value>& t, Index m) {
+    for (Index column = 0; column < t.columns;) {
+        const Index left = t.columns - column;
+        if (left == 1) {
+            dots_of_columns<V, 6, 1, TileRows>(t, m, column);
+            column += 1;
+        } else if (left == 2 || left == 4) {
+            dots_of_columns<V, 6, 2, TileRows>(t, m, column);
+            column += 2;
+        } else {
+            dots_of_columns<V, 3, 3, TileRows>(t, m, column);
+            column += 3;
+        }
     }
 }
 
@@ -148,6 +235,7 @@ constexpr Kernels<typename V::value> kernels_of(Isa isa) {
              {multiply<V, 1, 2, 6>, multiply<V, 2, 2, 6>, multiply<V, 3, 2, 6>, multiply<V, 4, 2, 6>,
               multiply<V, 5, 2, 6>, multiply<V, 6, 2, 6>}},
             depthwise<V, 6>,
+            dots<V, 6>,
             turn<V>,
             finish<V>};
 }

@@ -46,6 +46,10 @@ struct Kernels {
     /// Every column its own channel: c[m][n] = (load ? c[m][n] : 0) + sum over t of
     /// rows[t*tile_rows + m][offset + n] * panel[t*channels + n], n < columns; rows that are null count as zero.
     void (*depthwise)(const Tile<T>&, Index m);
+    /// For few columns: channels lie side by side in a vector. c[m][n] = (load ? c[m][n] : 0) + sum over t, k of
+    /// rows[t*tile_rows + m][offset + k] * panel[(t*columns + n)*depth + k], k < channels, n < columns, where depth is
+    /// channels in whole vectors.
+    void (*dots)(const Tile<T>&, Index m);
     /// to[j*to_stride + i] = from[i*from_stride + j], i < rows, j < columns.
     void (*turn)(const T* from, Index from_stride, T* to, Index to_stride, Index rows, Index columns);
     /// c[m][n] = finish(c[m][n] + bias[n]), in place; width is a multiple of the vector's.

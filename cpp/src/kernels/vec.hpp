@@ -50,6 +50,15 @@ struct Vec {
         store(lanes, r);
         for (Index i = 0; i < n; ++i) p[i] = lanes[i];
     }
+    /// to[i] = the sum of the lanes of the i-th of four vectors.
+    static void sums(reg a, reg b, reg c, reg d, T* to) {
+        const reg all[4] = {a, b, c, d};
+        for (int i = 0; i < 4; ++i) {
+            T sum = all[i][0];
+            for (int lane = 1; lane < W; ++lane) sum += all[i][lane];
+            to[i] = sum;
+        }
+    }
     static reg fma(reg a, reg b, reg c) { return a * b + c; }
     static reg keep(reg a) { return a; }                    // a value that stays in a register
     static reg max(reg a, reg b) { return a > b ? a : b; }  // b when either is NaN
