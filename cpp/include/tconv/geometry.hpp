@@ -78,7 +78,7 @@ template <int N>
 struct Geometry {
     static_assert(N >= 1, "a geometry has at least one spatial axis");
     Index batch = 1, in_channels = 1, filters = 1, groups = 1;
-    std::array<Axis, N> axes{};
+    std::array<Axis, static_cast<std::size_t>(N)> axes{};
 };
 
 /// The same with the number of axes known at run time.
