@@ -61,15 +61,24 @@ void Tiling::find_ranges() {
         const Window& window = columns.windows[w];
         for (std::size_t a = 0; a < rank; ++a) {
             Range& range = ranges[w * rank + a];
-            for (std::size_t m = 0; m < window.members.size(); ++m) {
-                const Phase& phase = window.members[m][a];
-                const Index begin = maps[a].first(phase), end = std::max(begin, maps[a].last(phase));
-                range = m == 0 ? Range{begin, end, begin, end}
-                               : Range{std::min(range.first, begin), std::max(range.last, end),
-                                       std::max(range.common_first, begin), std::min(range.common_last, end)};
+            range = {};
+            bool all = true;
+            for (const std::vector<Phase>& member : window.members) {
+                const Index begin = maps[a].first(member[a]), end = maps[a].last(member[a]);
+                if (begin >= end) {  // where it would begin is no row of anybody's
+                    all = false;
+                } else if (range.first == range.last) {
+                    range = {begin, end, begin, end};
+                } else {
+                    range = {std::min(range.first, begin), std::max(range.last, end),
+                             std::max(range.common_first, begin), std::min(range.common_last, end)};
+                }
             }
-            first[a] = w == 0 ? range.first : std::min(first[a], range.first);
-            last[a] = w == 0 ? range.last : std::max(last[a], range.last);
+            if (!all) range.common_last = range.common_first;
+            if (range.first == range.last) continue;
+            const bool begun = first[a] < last[a];
+            first[a] = begun ? std::min(first[a], range.first) : range.first;
+            last[a] = begun ? std::max(last[a], range.last) : range.last;
         }
         std::vector<Index> distances;
         for (const std::vector<Phase>& member : window.members) {

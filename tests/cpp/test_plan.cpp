@@ -105,6 +105,18 @@ TEST("plan/what is packed depends on the kernel's axes alone") {
     CHECK(plan.at(g).geometry().batch == 100 && plan.geometry().batch == 1);
 }
 
+// One output, between the two phases that the taps reach: it is bias, and no unit looks at it.
+TEST("plan/no work where no tap reaches") {
+    const float kernel[2] = {1, 1}, x[3] = {1, 1, 1}, bias = 5;
+    Geometry<1> g;
+    g.axes[0] = {3, 1, 2, 5, 3, 1};
+    const Plan<float, 1> plan(g, kernel);
+    CHECK(plan.describe().find(" 0 units") != std::string::npos);
+    float y = 0;
+    plan(x, &bias, &y);
+    CHECK(y == 5);
+}
+
 TEST("plan/a kernel of another shape is refused") {
     CHECK(refuses([](auto& g) { g.axes[0].kernel = 2; }).empty());
     CHECK(refuses([](auto& g) { g.axes[1].stride = 1; }).empty());
