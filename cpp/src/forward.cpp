@@ -92,7 +92,8 @@ template <class T>
 std::string describe(const Prepared<T>& prepared) {
     if (!prepared.product) return "reference: naive loops, one thread";
     const Packed<T>& packed = *prepared.packed;
-    const Tiling& tiling = prepared.product->tiling();
+    if (!prepared.product->tiling()) return "nothing to compute";
+    const Tiling& tiling = *prepared.product->tiling();
     const char* form = packed.form == Form::depthwise ? "depthwise" : packed.form == Form::dots ? "dots" : "direct";
     const auto number = [](auto n) { return std::to_string(n); };
     std::string windows;

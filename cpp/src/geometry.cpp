@@ -153,7 +153,11 @@ void check(const Geometry<dynamic>& g, const char* operation) {
         demand(1, axis.dilation, at("dilation_rate"));
         const Checked reach = Checked(axis.in) * axis.stride + Checked(axis.kernel) * axis.dilation + axis.stride;
         const Checked shifted = Checked(axis.out) + axis.stride + (axis.crop < 0 ? Checked(0) - axis.crop : axis.crop);
-        if ((reach + shifted).overflowed())
+        // What lies in the full output but outside of y has an offset, too.
+        Checked line = size(g.filters) * 8;
+        for (std::size_t b = 0; b < g.axes.size(); ++b)
+            if (b != a) line = line * size(g.axes[b].out);
+        if (((reach + shifted) * line).overflowed())
             fail("the extents of axis " + std::to_string(a) + " do not fit in 64 bits.");
         x = x * size(axis.in);
         y = y * size(axis.out);

@@ -125,7 +125,7 @@ class KernelGradient {
                     const Index run = std::min(m.last[inner] - i, chunk - filled);
                     const Index dy_step = g_.axes[inner].stride * dy_.axes[inner];
                     take_x(x_data_ + x_line + i * x_.axes[inner], run, channels, filled, m);
-                    take_dy(dy_data_ + dy_line + i * dy_step, dy_step, run, filters, filled, m);
+                    take_dy(dy_data_ + (dy_line + i * dy_step), dy_step, run, filters, filled, m);
                     filled += run;
                     i += run;
                     if (filled == chunk) {

@@ -40,7 +40,11 @@ Columns::Columns(const Geometry<dynamic>& g, Direction direction_, Index tile_ro
     const bool forward = direction == Direction::forward;
     source_channels = (forward ? in_channels : filters) / product_groups;
     target_channels = (forward ? filters : in_channels) / product_groups;
-    for (const Axis& axis : axes) phases.push_back(forward ? forward_phases(axis) : backward_phases(axis));
+    // Without channels there are no sums, and an empty kernel may have any number of taps: no phase is live.
+    const bool sums = source_channels > 0 && target_channels > 0;
+    for (const Axis& axis : axes) {
+        phases.push_back(!sums ? std::vector<Phase>() : forward ? forward_phases(axis) : backward_phases(axis));
+    }
     choose_windows();
     make_steps();
     make_blocks();
@@ -135,7 +139,7 @@ Packed<T>::Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa, Directio
       kernels(&kernels_for<C>(isa)),
       converters(&converters_for(isa)),
       weights(group_weights * product_groups),
-      zeros(std::max<Index>(source_channels, 1)) {
+      zeros(blocks.empty() ? 1 : source_channels) {
     std::fill_n(zeros.data(), zeros.size(), C(0));
     fill(kernel);
 }

@@ -64,24 +64,26 @@ void fill_dead_targets(const Work<T>& work, const T* bias, int threads) {
 template <class T>
 Product<T>::Product(const detail::Packed<T>& packed, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
                     int threads)
-    : packed_(packed),
-      tiling_(packed, maps, batch, format, !std::is_same_v<T, compute_t<T>>, sizeof(compute_t<T>), threads),
-      threads_(1) {
-    if (packed.blocks.empty()) return;
-    if (tiling_.products() >= serial_products)
-        threads_ = static_cast<int>(std::clamp<Index>(threads, 1, std::max<Index>(tiling_.units(), 1)));
-    for (std::size_t a = 0; a < tiling_.rank; ++a)
-        dead_targets_ = dead_targets_ || has_dead_targets(packed.phases[a], tiling_.maps[a]);
+    : packed_(packed) {
+    bool empty = batch == 0 || packed.target_channels == 0;  // or the walk over nothing may be long
+    for (const AxisMap& map : maps) empty = empty || map.target_extent == 0;
+    if (empty) return;
+    using C = compute_t<T>;
+    tiling_.emplace(packed, maps, batch, format, !std::is_same_v<T, C>, sizeof(C), threads);
+    if (tiling_->products() >= serial_products)
+        threads_ = static_cast<int>(std::clamp<Index>(threads, 1, std::max<Index>(tiling_->units(), 1)));
+    for (std::size_t a = 0; a < tiling_->rank; ++a)
+        dead_targets_ = dead_targets_ || has_dead_targets(packed.phases[a], tiling_->maps[a]);
     Carver counter(nullptr);
-    Worker<T>(Work<T>{packed, tiling_, nullptr, nullptr, nullptr, {}}, counter);
+    Worker<T>(Work<T>{packed, *tiling_, nullptr, nullptr, nullptr, {}}, counter);
     worker_bytes_ = counter.used();
 }
 
 template <class T>
 void Product<T>::operator()(const T* source, const T* bias, T* target, Finish<compute_t<T>> finish) const {
-    if (packed_.blocks.empty()) return;
+    if (!tiling_) return;
     const auto spread = spread_bias(packed_, bias);
-    const Work<T> work{packed_, tiling_, source, target, bias == nullptr ? nullptr : spread.data(), finish};
+    const Work<T> work{packed_, *tiling_, source, target, bias == nullptr ? nullptr : spread.data(), finish};
     Buffer<char> memory(worker_bytes_ * threads_);
     std::vector<Worker<T>> workers;
     workers.reserve(static_cast<std::size_t>(threads_));
@@ -90,7 +92,7 @@ void Product<T>::operator()(const T* source, const T* bias, T* target, Finish<co
         workers.emplace_back(work, carver);
     }
     if (dead_targets_) fill_dead_targets(work, bias, threads_);
-    parallel_for(threads_, tiling_.units(),
+    parallel_for(threads_, tiling_->units(),
                  [&](Index unit, int worker) { workers[static_cast<std::size_t>(worker)].compute(unit); });
 }
 

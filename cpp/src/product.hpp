@@ -1,6 +1,7 @@
 // Every product with a packed kernel: rows of a tile times blocks of columns, in parallel.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "tiling.hpp"
@@ -22,13 +23,14 @@ class Product {
     /// Throws std::bad_alloc before anything is written.
     void operator()(const T* source, const T* bias, T* target, Finish<compute_t<T>> finish) const;
 
-    const Tiling& tiling() const { return tiling_; }
+    /// None when there is nothing to compute.
+    const std::optional<Tiling>& tiling() const { return tiling_; }
 
   private:
     const detail::Packed<T>& packed_;
-    Tiling tiling_;
+    std::optional<Tiling> tiling_;
     bool dead_targets_ = false;  // some that no tap reaches
-    int threads_;
+    int threads_ = 1;
     Index worker_bytes_ = 0;
 };
 

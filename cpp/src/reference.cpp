@@ -134,14 +134,15 @@ double activate(const Activation& activation, double x) {
 template <class T>
 void forward(const Geometry<dynamic>& g, const T* x, const T* kernel, const T* bias, T* y, const Options& options) {
     const Problem p(g, options);
-    if (p.filters == 0) return;  // or the walk over nothing may be long
+    if (p.filters == 0 || p.outputs.count() == 0) return;  // or the walk over nothing may be long
     Walk o = p.outputs, k = p.taps;
+    const Index taps = p.in_channels == 0 ? 0 : k.count();
     for (Index n = 0; n < p.batch; ++n) {
         for (Index at = 0; at < o.count(); ++at, o.next()) {
             for (Index f = 0; f < p.filters; ++f) {
                 const Index group = f / p.group_filters;
                 compute_t<T> sum = 0;
-                for (Index tap = 0; tap < k.count(); ++tap, k.next()) {
+                for (Index tap = 0; tap < taps; ++tap, k.next()) {
                     const Index i = input_of(p.axes, o, k);
                     if (i < 0) continue;
                     for (Index c = group * p.group_channels; c < (group + 1) * p.group_channels; ++c) {
@@ -158,14 +159,15 @@ void forward(const Geometry<dynamic>& g, const T* x, const T* kernel, const T* b
 template <class T>
 void grad_input(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, const Options& options) {
     const Problem p(g, options);
-    if (p.in_channels == 0) return;
+    if (p.in_channels == 0 || p.inputs.count() == 0) return;
     Walk i = p.inputs, k = p.taps;
+    const Index taps = p.filters == 0 ? 0 : k.count();
     for (Index n = 0; n < p.batch; ++n) {
         for (Index at = 0; at < i.count(); ++at, i.next()) {
             for (Index c = 0; c < p.in_channels; ++c) {
                 const Index group = c / p.group_channels;
                 compute_t<T> sum = 0;
-                for (Index tap = 0; tap < k.count(); ++tap, k.next()) {
+                for (Index tap = 0; tap < taps; ++tap, k.next()) {
                     const Index o = output_of(p.axes, i, k);
                     if (o < 0) continue;
                     for (Index f = 0; f < p.group_filters; ++f) {
@@ -183,12 +185,13 @@ void grad_kernel(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel
     const Problem p(g, options);
     if (p.in_channels == 0 || p.filters == 0) return;
     Walk i = p.inputs, k = p.taps;
+    const Index images = i.count() == 0 ? 0 : p.batch;
     for (Index tap = 0; tap < k.count(); ++tap, k.next()) {
         for (Index f = 0; f < p.group_filters; ++f) {
             for (Index c = 0; c < p.in_channels; ++c) {
                 const Index filter = c / p.group_channels * p.group_filters + f;
                 compute_t<T> sum = 0;
-                for (Index n = 0; n < p.batch; ++n) {
+                for (Index n = 0; n < images; ++n) {
                     for (Index at = 0; at < i.count(); ++at, i.next()) {
                         const Index o = output_of(p.axes, i, k);
                         if (o >= 0) sum += widen(x[p.x(n, at, c)]) * widen(dy[p.y(n, o, filter)]);

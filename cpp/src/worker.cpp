@@ -167,7 +167,7 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
         if (far && first_block && row + tile_rows < rows_) prefetch(t, std::min(tile_rows, rows_ - row - tile_rows));
         if constexpr (std::is_same_v<T, C>) {
             if (direct && std::all_of(whole_ + row, whole_ + row + rows, [](bool w) { return w; })) {
-                for (Index m = 0; m < rows; ++m) out[m] = work_.target + targets_[row + m] + place;
+                for (Index m = 0; m < rows; ++m) out[m] = work_.target + (targets_[row + m] + place);
                 t.out = out;
             }
         }

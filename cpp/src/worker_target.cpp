@@ -116,7 +116,7 @@ void Worker<T>::scatter(const Block& block, const T* from, Index first_row, Inde
         }
         const T* numbers = from + n;
         const Index* places = targets_ + first_row;
-        const auto target = [&](Index row) { return work_.target + places[row] + delta; };
+        const auto target = [&](Index row) { return work_.target + (places[row] + delta); };
         if (whole && step == 1) {
             copy_rows(numbers, width, some, rows, target);
         } else if (whole || has(window.members[number], first_row)) {

@@ -1,5 +1,6 @@
 // Numbers near the ends of 64 bits: refused or exact, never wrapped.
 #include <limits>
+#include <vector>
 
 #include "check.hpp"
 #include "problems.hpp"
@@ -116,6 +117,14 @@ TEST("overflow/check refuses sizes beyond 64 bits") {
         g.axes[0].crop = crop;
         CHECK_THROWS(ShapeError, tconv::check(g), "conv_transpose: ", "axis 0", "64 bits");
     }
+    for (const Index far : {Index{1} << 57, -(Index{1} << 57)}) {  // 64 filters times that
+        Geometry<dynamic> g = small();
+        g.filters = 64;
+        g.axes[1].crop = far;
+        CHECK_THROWS(ShapeError, tconv::check(g), "conv_transpose: ", "axis 1", "64 bits");
+        g.axes[1].crop = far / 1024;
+        tconv::check(g);
+    }
     Geometry<dynamic> g = small();  // each tensor fits, in elements but not in bytes
     g.batch = Index{1} << 30;
     g.axes[0].out = g.axes[1].out = Index{1} << 15;
@@ -140,5 +149,57 @@ TEST("overflow/empty tensors of large extents take no time") {
             CHECK(kernel[0] == (which == 0 ? 0 : 5));
             kernel[0] = 5;
         }
+    }
+}
+
+// An empty kernel may have any shape: y is the bias, dx is zero, and nothing is as large as the kernel's extents.
+TEST("overflow/kernels without channels take no time") {
+    const Index large = Index{1} << 40;
+    for (const Index stride : {Index{1}, Index{3}, large}) {
+        for (const Algorithm algorithm : {Algorithm::automatic, Algorithm::reference}) {
+            Options options;
+            options.algorithm = algorithm;
+            options.activation.kind = Activation::Kind::relu;
+            Geometry<dynamic> g;
+            g.axes = {{2, 3, large, stride, 1, 1}};
+            const float none = 0, bias[2] = {5, -5};
+            float y[7] = {7, 7, 7, 7, 7, 7, 7}, dx[5] = {7, 7, 7, 7, 7};
+            g.in_channels = 0;
+            g.filters = 2;
+            conv_transpose<float>(g, &none, &none, bias, y, options);
+            CHECK(std::vector<float>(y, y + 7) == std::vector<float>({5, 0, 5, 0, 5, 0, 7}));
+            conv_transpose<float>(g, &none, &none, nullptr, y, options);
+            CHECK(std::vector<float>(y, y + 7) == std::vector<float>({0, 0, 0, 0, 0, 0, 7}));
+            g.in_channels = 2;
+            g.filters = 0;
+            conv_transpose_grad_input<float>(g, &none, &none, dx, options);
+            CHECK(std::vector<float>(dx, dx + 5) == std::vector<float>({0, 0, 0, 0, 7}));
+        }
+    }
+    Geometry<dynamic> g;
+    g.axes = {{0, 0, 3, 2, 1, 0}};
+    for (const bool forward : {true, false}) {
+        (forward ? g.in_channels : g.filters) = 0;
+        (forward ? g.filters : g.in_channels) = Index{1} << 50;
+        float guard = 7;
+        if (forward) conv_transpose<float>(g, &guard, &guard, nullptr, &guard);
+        if (!forward) conv_transpose_grad_input<float>(g, &guard, &guard, &guard);
+        CHECK(guard == 7);
+    }
+}
+
+TEST("overflow/batches of empty images take no time") {
+    for (const Algorithm algorithm : {Algorithm::automatic, Algorithm::reference}) {
+        Options options;
+        options.algorithm = algorithm;
+        Geometry<dynamic> g;
+        g.batch = Index{1} << 50;
+        g.axes = {{0, 0, 2, 2, 1, 1}};
+        float kernel[2] = {5, 5}, guard = 7;
+        conv_transpose<float>(g, &guard, kernel, nullptr, &guard, options);
+        conv_transpose_grad_input<float>(g, &guard, kernel, &guard, options);
+        CHECK(guard == 7);
+        conv_transpose_grad_kernel<float>(g, &guard, &guard, kernel, options);
+        CHECK(kernel[0] == 0 && kernel[1] == 0);
     }
 }
