@@ -23,6 +23,10 @@ class Regularizer(Configurable):
         """The penalty, a scalar of x's dtype (float32 for narrower ones)."""
         raise NotImplementedError(f"{type(self).__name__} must define __call__(x).")
 
+    def gradient(self, x: Any) -> Array:
+        """The penalty's derivative by x, of x's shape and float dtype; override it with `__call__`, for training."""
+        raise NotImplementedError(f"{type(self).__name__} must define gradient(x).")
+
 
 class L1L2(Regularizer):
     """`l1 * sum(|x|) + l2 * sum(x**2)`.
@@ -48,6 +52,11 @@ class L1L2(Regularizer):
             total += x.dtype.type(self.l2) * np.sum(np.square(x))
         return total
 
+    def gradient(self, x: Any) -> Array:
+        """`l1 * sign(x) + 2 * l2 * x`."""
+        wide = _summable(x)
+        return _narrowed(self.l1 * np.sign(wide) + (2 * self.l2) * wide, x)
+
 
 class L1(Regularizer):
     """`l1 * sum(|x|)`."""
@@ -58,6 +67,10 @@ class L1(Regularizer):
     def __call__(self, x: Any) -> Any:
         x = _summable(x)
         return x.dtype.type(self.l1) * np.sum(np.abs(x))
+
+    def gradient(self, x: Any) -> Array:
+        """`l1 * sign(x)`."""
+        return _narrowed(self.l1 * np.sign(_summable(x)), x)
 
 
 class L2(Regularizer):
@@ -75,6 +88,10 @@ class L2(Regularizer):
         x = _summable(x)
         return x.dtype.type(self.l2) * np.sum(np.square(x))
 
+    def gradient(self, x: Any) -> Array:
+        """`2 * l2 * x`."""
+        return _narrowed((2 * self.l2) * _summable(x), x)
+
 
 class OrthogonalRegularizer(Regularizer):
     """`factor` times the mean |cosine| between the rows (or columns) of a matrix, each with every other.
@@ -90,15 +107,34 @@ class OrthogonalRegularizer(Regularizer):
         self.mode = mode
 
     def __call__(self, x: Any) -> Any:
-        x = _summable(x)
+        unit, _ = self._unit_rows(_summable(x))
+        cosines = np.abs(unit @ unit.T)
+        return unit.dtype.type(self._weight(unit)) * (np.sum(cosines) - np.sum(np.diagonal(cosines)))
+
+    def gradient(self, x: Any) -> Array:
+        """The derivative by x; 0 where two rows are orthogonal."""
+        unit, norms = self._unit_rows(_summable(x))
+        signs = np.sign(unit @ unit.T)
+        np.fill_diagonal(signs, 0)
+        by_unit = (2 * self._weight(unit)) * (signs @ unit)
+        along = np.where(norms > _TINY, np.sum(by_unit * unit, axis=1, keepdims=True), 0)
+        by_rows = (by_unit - along * unit) / np.maximum(norms, unit.dtype.type(_TINY))
+        return _narrowed(by_rows if self.mode == "rows" else by_rows.T, x)
+
+    def _unit_rows(self, x: Array) -> tuple[Array, Array]:
+        """The vectors that shall be orthogonal, as rows of length 1, and their lengths."""
         if x.ndim != 2:
             raise ValueError(f"Inputs to OrthogonalRegularizer must have rank 2. Received: inputs.shape={x.shape}")
         rows = x if self.mode == "rows" else x.T
-        unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), x.dtype.type(1e-12))
-        product = unit @ unit.T
-        pairs = len(rows) * (len(rows) - 1) / 2
-        off_diagonal = np.sum(np.abs(product)) - np.sum(np.abs(np.diagonal(product)))
-        return x.dtype.type(self.factor) * off_diagonal / x.dtype.type(2 * pairs) if pairs else x.dtype.type(0)
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows / np.maximum(norms, x.dtype.type(_TINY)), norms
+
+    def _weight(self, rows: Array) -> float:
+        """What one cosine counts; every pair of rows has two."""
+        return self.factor / max(1, len(rows) * (len(rows) - 1))
+
+
+_TINY = 1e-12  # Keras' least length of a vector that is made a unit vector
 
 
 def _factor(name: str, value: Any) -> float:
@@ -115,6 +151,12 @@ def _summable(x: Any) -> Array:
     return array.astype(np.float64 if array.dtype.kind in "biu" else np.float32)
 
 
+def _narrowed(gradient: Array, x: Any) -> Array:
+    """`gradient` in x's dtype, if that is a float type."""
+    dtype = np.asarray(x).dtype
+    return gradient if dtype.kind in "biu" else gradient.astype(dtype, copy=False)
+
+
 _FAMILY: Family[Callable[..., Any]] = Family("regularizer", "keras.regularizers", [L1, L2, L1L2, OrthogonalRegularizer])
 
 
@@ -129,6 +171,49 @@ def get(identifier: Any) -> Callable[..., Any] | None:
         (L2(), L1(l1=0.5))
     """
     return _FAMILY.get(identifier)
+
+
+def gradient(regularizer: Any, x: Any) -> Array:
+    """The derivative of a regularizer's penalty by x.
+
+    Args:
+        regularizer: one of this module's, or a callable with a method `gradient(x)` of its own; None for no penalty.
+        x: array.
+
+    Returns:
+        A new array of x's shape and float dtype.
+
+    Raises:
+        TypeError: the callable has no method `gradient`, or one that was inherited with another penalty.
+        ValueError: what it gave has another shape than x.
+
+    Example:
+        >>> gradient(L2(0.5), np.float32([1, 2]))
+        array([1., 2.], dtype=float32)
+    """
+    array = np.asarray(x)
+    if regularizer is None:
+        return np.zeros_like(_narrowed(_summable(array), array))
+    if not _has_gradient(regularizer):
+        raise TypeError(
+            f"The regularizer {regularizer!r} cannot be differentiated: give it a method gradient(x), the derivative "
+            "of its penalty by x, defined in the class that defines its __call__."
+        )
+    result = np.asarray(regularizer.gradient(x))
+    if result.shape != array.shape:
+        raise ValueError(f"{regularizer!r}: gradient(x) has the shape {result.shape}, but x has {array.shape}.")
+    return result
+
+
+def _has_gradient(regularizer: Any) -> bool:
+    """Whether there is a derivative, and it is that of the penalty: a subclass may have changed the one alone."""
+    cls = type(regularizer)
+    for base in cls.__mro__:
+        if "gradient" in base.__dict__:
+            return base is not Regularizer and callable(regularizer.gradient)
+        if "__call__" in base.__dict__ and issubclass(base, Regularizer):
+            return False
+    return callable(getattr(regularizer, "gradient", None))
 
 
 def serialize(regularizer: Any) -> Any:
