@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
@@ -62,12 +63,11 @@ class Configurable:
         return cls(**config)
 
     def __repr__(self) -> str:
-        parameters = _parameters(type(self))
-        shown = [
-            f"{name}={value!r}"
-            for name, value in self.get_config().items()
-            if name not in parameters or not _same(value, parameters[name].default)
-        ]
+        """What makes it again, where its class is imported, and numpy as np if it holds an array."""
+        config: Mapping[str, Any] = self.get_config()
+        arguments = {name: getattr(self, name, config.get(name)) for name in _parameters(type(self))}
+        defaults = {name: parameter.default for name, parameter in _parameters(type(self)).items()}
+        shown = [f"{name}={_pasted(v)}" for name, v in arguments.items() if not _same(v, defaults[name])]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
@@ -220,6 +220,15 @@ def _takes_any(cls: type) -> bool:
 def _same(a: Any, b: Any) -> bool:
     """Equality that arrays do not spoil."""
     return type(a) is type(b) and bool(a == b) if not hasattr(a, "shape") else a is b
+
+
+def _pasted(value: Any) -> str:
+    """A repr that can be pasted: also of arrays, and of the floats that have no literal."""
+    if hasattr(value, "tolist") and hasattr(value, "dtype"):
+        return f"np.array({value.tolist()!r}, dtype={value.dtype.name!r})"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float('{value}')"
+    return repr(value)
 
 
 def real(owner: object, name: str, value: Any) -> int | float:

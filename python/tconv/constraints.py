@@ -1,8 +1,11 @@
 """Projections of weights onto a permitted set, with Keras' names, config keys, defaults and formulae.
 
-A constraint maps an array to a new array of the same shape and dtype. Its arguments raise TypeError where they are no
-numbers. Norms are Euclidean, over `axis` (an int or
-several); n + epsilon with epsilon = `tconv.config.epsilon()` stands in each denominator, as in Keras.
+A constraint maps an array to a new one of the same shape and float dtype; integers become the default float type, and
+16-bit types are computed in float32. Its arguments raise TypeError where they are no numbers.
+
+Norms n are Euclidean, over `axis`: an integer, or several. For the norm of each filter of a transposed convolution's
+kernel, (*kernel_size, filters, channels), that is all but the filters' axis: (0, 1, 3) in two dimensions. Where n is
+divided by, it is n + `tconv.config.epsilon()`, as in Keras.
 """
 
 from __future__ import annotations
@@ -13,23 +16,54 @@ from typing import Any
 
 import numpy as np
 
+from tconv import _convert
 from tconv import config as _config
 from tconv._registry import Configurable, Family, Objects, real
+
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "MinMaxNorm",
+    "NonNeg",
+    "UnitNorm",
+    "deserialize",
+    "get",
+    "max_norm",
+    "min_max_norm",
+    "non_neg",
+    "serialize",
+    "unit_norm",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Axis = int | Sequence[int]
 
 
 class Constraint(Configurable):
-    """Base class: override `__call__(w)`."""
+    """Base class: override `__call__(w)`. By itself it leaves weights as they are.
+
+    Example:
+        >>> import tconv
+        >>> class Whole(tconv.constraints.Constraint):
+        ...     def __call__(self, w):
+        ...         return np.round(w)
+        >>> Whole()(np.float32([0.2, 0.9]))
+        array([0., 1.], dtype=float32)
+    """
 
     def __call__(self, w: Any) -> Any:
         """The projected weights."""
-        raise NotImplementedError(f"{type(self).__name__} must define __call__(w).")
+        return w
 
 
 class MaxNorm(Constraint):
-    """Norms of at most `max_value`.
+    """Norms of at most `max_value`: w * min(n, max_value) / n.
+
+    Args:
+        max_value: the largest norm.
+        axis: the axes that a norm is taken over.
+
+    Source: Srivastava et al. (2014), Dropout, section 5.1.
 
     Example:
         >>> MaxNorm(1.0)(np.array([[3.0], [4.0]])).round(3)
@@ -47,7 +81,20 @@ class MaxNorm(Constraint):
 
 
 class MinMaxNorm(Constraint):
-    """Norms moved by the fraction `rate` of the way into [min_value, max_value]."""
+    """Norms moved by the fraction `rate` of the way into [min_value, max_value].
+
+    w * (rate * clip(n, min_value, max_value) + (1 - rate) * n) / n.
+
+    Args:
+        min_value: the smallest norm.
+        max_value: the largest norm.
+        rate: 1 to put norms there at once.
+        axis: the axes that a norm is taken over.
+
+    Example:
+        >>> MinMaxNorm(0.5, 1.0, rate=0.5)(np.float64([[2.0], [0.0]])).round(3).tolist()
+        [[1.5], [0.0]]
+    """
 
     def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0) -> None:
         self.min_value = real(self, "min_value", min_value)
@@ -70,12 +117,20 @@ class NonNeg(Constraint):
     """
 
     def __call__(self, w: Any) -> Array:
-        w = np.asarray(w)
+        w = _floating(w)
         return np.asarray(np.maximum(w, w.dtype.type(0)))
 
 
 class UnitNorm(Constraint):
-    """Norms of 1."""
+    """Norms of 1: w / n.
+
+    Args:
+        axis: the axes that a norm is taken over.
+
+    Example:
+        >>> UnitNorm()(np.float64([[3.0], [4.0]])).round(6).tolist()
+        [[0.6], [0.8]]
+    """
 
     def __init__(self, axis: Axis = 0) -> None:
         self.axis = _axes(self, axis)
@@ -92,17 +147,30 @@ def _axes(owner: Constraint, axis: Any) -> int | tuple[int, ...]:
         raise TypeError(f"{type(owner).__name__}: axis={axis!r} must be an integer or several.") from None
 
 
+def _floating(w: Any) -> Array:
+    array = np.asarray(w)
+    return array.astype(_convert.compute_dtype("constraints", _config.floatx())) if array.dtype.kind in "biu" else array
+
+
 def _norms(w: Any, axis: int | tuple[int, ...]) -> tuple[Array, Array]:
-    w = np.asarray(w)
+    w = _floating(w)
     wide = w.astype(np.float32) if w.dtype.itemsize == 2 else w
     return w, np.asarray(np.sqrt(np.sum(np.square(wide), axis=axis, keepdims=True)))
 
 
 def _scaled(w: Array, wanted: Array, norms: Array) -> Array:
-    return np.asarray(w * (wanted / (norms + norms.dtype.type(_config.epsilon())))).astype(w.dtype, copy=False)
+    scale = wanted / (norms + norms.dtype.type(_config.epsilon()))
+    return np.asarray(w.astype(norms.dtype, copy=False) * scale).astype(w.dtype, copy=False)
 
 
-_FAMILY: Family[Callable[..., Any]] = Family("constraint", "keras.constraints", [MaxNorm, MinMaxNorm, NonNeg, UnitNorm])
+max_norm = MaxNorm
+min_max_norm = MinMaxNorm
+non_neg = NonNeg
+unit_norm = UnitNorm
+
+_FAMILY: Family[Callable[..., Any]] = Family(
+    "constraint", "keras.constraints", [Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm]
+)
 
 
 def get(identifier: Any) -> Callable[..., Any] | None:

@@ -1,6 +1,7 @@
 """Penalties on weights and outputs, with Keras' names, config keys and defaults.
 
-A regularizer maps an array to a number. float16 and bfloat16 arrays are summed in float32.
+A regularizer maps an array to a number. float16 and bfloat16 arrays are summed in float32. For training each has its
+derivative: see `gradient`.
 """
 
 from __future__ import annotations
@@ -13,23 +14,54 @@ import numpy as np
 
 from tconv._registry import Configurable, Family, Objects
 
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "OrthogonalRegularizer",
+    "Regularizer",
+    "deserialize",
+    "get",
+    "gradient",
+    "l1",
+    "l1_l2",
+    "l2",
+    "orthogonal_regularizer",
+    "serialize",
+]
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Regularizer(Configurable):
-    """Base class: override `__call__(x)`."""
+    """Base class: override `__call__(x)` and, for training, `gradient(x)`. By itself it is no penalty.
+
+    Example:
+        >>> import tconv
+        >>> class Mean(tconv.regularizers.Regularizer):
+        ...     def __call__(self, x):
+        ...         return np.square(np.mean(x))
+        ...     def gradient(self, x):
+        ...         return np.full_like(x, 2 * np.mean(x) / np.size(x))
+        >>> float(Mean()(np.float32([1, 3]))), Mean().gradient(np.float32([1, 3]))
+        (4.0, array([2., 2.], dtype=float32))
+    """
 
     def __call__(self, x: Any) -> Any:
         """The penalty, a scalar of x's dtype (float32 for narrower ones)."""
-        raise NotImplementedError(f"{type(self).__name__} must define __call__(x).")
+        return 0.0
 
     def gradient(self, x: Any) -> Array:
-        """The penalty's derivative by x, of x's shape and float dtype; override it with `__call__`, for training."""
-        raise NotImplementedError(f"{type(self).__name__} must define gradient(x).")
+        """The penalty's derivative by x, of x's shape and float dtype."""
+        return np.zeros_like(_narrowed(_summable(x), x))
 
 
 class L1L2(Regularizer):
     """`l1 * sum(|x|) + l2 * sum(x**2)`.
+
+    Args:
+        l1: factor of the sum of absolute values, at least 0.
+        l2: factor of the sum of squares, at least 0.
 
     Raises:
         ValueError: a factor is negative, not finite or not a number.
@@ -59,7 +91,18 @@ class L1L2(Regularizer):
 
 
 class L1(Regularizer):
-    """`l1 * sum(|x|)`."""
+    """`l1 * sum(|x|)`.
+
+    Args:
+        l1: at least 0; None for 0.01.
+
+    Raises:
+        ValueError: the factor is negative, not finite or not a number.
+
+    Example:
+        >>> float(L1(0.5)(np.float32([1, -2])))
+        1.5
+    """
 
     def __init__(self, l1: float | None = 0.01) -> None:
         self.l1 = _factor("l1", 0.01 if l1 is None else l1)
@@ -75,6 +118,12 @@ class L1(Regularizer):
 
 class L2(Regularizer):
     """`l2 * sum(x**2)`.
+
+    Args:
+        l2: at least 0; None for 0.01.
+
+    Raises:
+        ValueError: the factor is negative, not finite or not a number.
 
     Example:
         >>> float(L2(0.5)(np.float32([1, 2])))
@@ -96,14 +145,25 @@ class L2(Regularizer):
 class OrthogonalRegularizer(Regularizer):
     """`factor` times the mean |cosine| between the rows (or columns) of a matrix, each with every other.
 
+    Args:
+        factor: at least 0.
+        mode: "rows" or "columns".
+
     Raises:
         ValueError: the factor or mode is not valid; on call, if x has not two axes.
+
+    Example:
+        >>> regularizer = OrthogonalRegularizer(1.0)
+        >>> float(regularizer(np.float64([[1, 0], [0, 2]]))), float(regularizer(np.float64([[1, 0], [2, 0]])))
+        (0.0, 1.0)
     """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         self.factor = _factor("factor", factor)
         if mode not in ("rows", "columns"):
-            raise ValueError(f"Invalid value for argument `mode`: expected 'rows' or 'columns'. Received: mode={mode}")
+            raise ValueError(
+                f'Invalid value for argument `mode`. Expected one of {{"rows", "columns"}}. Received: mode={mode}'
+            )
         self.mode = mode
 
     def __call__(self, x: Any) -> Any:
@@ -157,7 +217,14 @@ def _narrowed(gradient: Array, x: Any) -> Array:
     return gradient if dtype.kind in "biu" else gradient.astype(dtype, copy=False)
 
 
-_FAMILY: Family[Callable[..., Any]] = Family("regularizer", "keras.regularizers", [L1, L2, L1L2, OrthogonalRegularizer])
+l1 = L1
+l2 = L2
+l1_l2 = L1L2
+orthogonal_regularizer = OrthogonalRegularizer
+
+_FAMILY: Family[Callable[..., Any]] = Family(
+    "regularizer", "keras.regularizers", [L1, L2, L1L2, OrthogonalRegularizer, Regularizer]
+)
 
 
 def get(identifier: Any) -> Callable[..., Any] | None:
@@ -210,7 +277,7 @@ def _has_gradient(regularizer: Any) -> bool:
     cls = type(regularizer)
     for base in cls.__mro__:
         if "gradient" in base.__dict__:
-            return base is not Regularizer and callable(regularizer.gradient)
+            return callable(regularizer.gradient)
         if "__call__" in base.__dict__ and issubclass(base, Regularizer):
             return False
     return callable(getattr(regularizer, "gradient", None))

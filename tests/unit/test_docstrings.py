@@ -27,6 +27,20 @@ def test_examples(name):
     assert result.failed == 0
 
 
+DECORATED = sorted(
+    name for name in tconv.activations.__all__ if hasattr(getattr(tconv.activations, name), "__wrapped__")
+)
+
+
+@pytest.mark.parametrize("name", DECORATED)
+def test_examples_of_decorated_functions(name):
+    """doctest.testmod passes them over: their code lies in the decorator's module."""
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    (example,) = doctest.DocTestFinder(recurse=False).find(getattr(tconv.activations, name), name, globs={})
+    assert runner.run(example).attempted > 0
+    assert not runner.failures
+
+
 @pytest.mark.parametrize("name", sorted(tconv.__all__))
 def test_public_functions_and_classes_have_an_example(name):
     found = getattr(tconv, name)
