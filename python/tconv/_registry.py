@@ -67,7 +67,7 @@ class Configurable:
         config: Mapping[str, Any] = self.get_config()
         arguments = {name: getattr(self, name, config.get(name)) for name in _parameters(type(self))}
         defaults = {name: parameter.default for name, parameter in _parameters(type(self)).items()}
-        shown = [f"{name}={_pasted(v)}" for name, v in arguments.items() if not _same(v, defaults[name])]
+        shown = [f"{name}={pasted(v)}" for name, v in arguments.items() if not _same(v, defaults[name])]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
@@ -222,10 +222,12 @@ def _same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and bool(a == b) if not hasattr(a, "shape") else a is b
 
 
-def _pasted(value: Any) -> str:
+def pasted(value: Any) -> str:
     """A repr that can be pasted: also of arrays, and of the floats that have no literal."""
     if hasattr(value, "tolist") and hasattr(value, "dtype"):
-        return f"np.array({value.tolist()!r}, dtype={value.dtype.name!r})"
+        return f"np.array({pasted(value.tolist())}, dtype={value.dtype.name!r})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(pasted, value))}]"
     if isinstance(value, float) and not math.isfinite(value):
         return f"float('{value}')"
     return repr(value)

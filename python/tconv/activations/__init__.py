@@ -7,8 +7,6 @@ the convolution as it stores its result: see `fused`. For training see `vjp`.
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +14,7 @@ from tconv import _args
 from tconv._fusion import core_form
 from tconv._registry import Family
 from tconv.activations.axes import glu, log_softmax, softmax, sparsemax
+from tconv.activations.configured import configured, from_layer, written
 from tconv.activations.curves import (
     celu,
     elu,
@@ -108,7 +107,8 @@ def get(identifier: Any) -> Activation:
 
     Args:
         identifier: None for linear, a name, a function or any callable, or a config:
-            ``{"class_name": "leaky_relu", "config": {"negative_slope": 0.1}}`` gives the function with that argument.
+            ``{"class_name": "leaky_relu", "config": {"negative_slope": 0.1}}`` gives the function with that argument,
+            and so does the config of a ReLU, LeakyReLU, ELU or Softmax layer.
 
     Raises:
         ValueError: no function has that name, or the config is not one.
@@ -142,15 +142,14 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     """
     if config is not None and not isinstance(config, (str, Mapping)):
         raise ValueError(f"Could not interpret activation function identifier: {_args.show(config)}.")
+    if isinstance(config, Mapping) and not (custom_objects and config.get("class_name") in custom_objects):
+        layer = from_layer(config)
+        if layer is not None:
+            return layer
     function = _family.deserialize(config, custom_objects) or linear
     arguments = config.get("config") if isinstance(config, Mapping) else None
-    if not isinstance(arguments, Mapping) or not arguments or function not in members:
-        return function
-    legal = list(inspect.signature(function).parameters)[1:]
-    unknown = sorted(set(arguments) - set(legal))
-    if unknown:
-        raise ValueError(f"{function.__name__}: unknown config keys {unknown}; known are {legal}.")
-    return functools.partial(function, **arguments)
+    of_family = parts(function)[0] in members
+    return configured(function, arguments) if of_family and isinstance(arguments, Mapping) else function
 
 
 def serialize(activation: Any) -> Any:
@@ -171,10 +170,11 @@ def serialize(activation: Any) -> Any:
         return "linear"
     if not callable(activation):
         raise ValueError(f"Not an activation function: {_args.show(activation)}.")
-    if function not in members or not arguments:
-        return _family.serialize(activation)
-    name = _family.serialize(function)
-    return {"module": "keras.activations", "class_name": name, "config": arguments, "registered_name": None}
+    if function in members and arguments:
+        return written(function, arguments)
+    config = _family.serialize(activation)
+    of_layers = type(activation).__module__.startswith("tconv.layers")
+    return {**config, "module": "keras.layers", "registered_name": None} if of_layers else config
 
 
 def fused(activation: Activation) -> tuple[str, float] | None:

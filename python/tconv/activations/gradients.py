@@ -18,9 +18,10 @@ __all__ = ["needs_input", "parts", "pullback", "vjp"]
 
 def parts(activation: Any) -> tuple[Activation | None, dict[str, Any]]:
     """A callable as a plain function and the arguments that a functools.partial sets by name."""
-    if isinstance(activation, functools.partial):
-        return (None, {}) if activation.args else (activation.func, dict(activation.keywords))
-    return (activation if inspect.isfunction(activation) else None), {}
+    arguments: dict[str, Any] = {}
+    if isinstance(activation, functools.partial) and not activation.args:
+        activation, arguments = activation.func, dict(activation.keywords)
+    return (activation, arguments) if inspect.isfunction(activation) else (None, {})
 
 
 def needs_input(activation: Any) -> bool:

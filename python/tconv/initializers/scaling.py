@@ -51,9 +51,9 @@ class VarianceScaling(RandomInitializer):
 
     Example:
         >>> def deviation(**arguments):
-        ...     return float(VarianceScaling(2.0, seed=0, **arguments)((3, 3, 8, 512)).std().round(3))
+        ...     return round(float(VarianceScaling(2.0, seed=0, **arguments)((3, 3, 8, 512)).std()), 3)
         >>> deviation(), deviation(transposed_fans=True)  # sqrt(2 / (9 * 8)), sqrt(2 / (9 * 512))
-        (0.167, 0.021)
+        (0.166, 0.021)
     """
 
     def __init__(
