@@ -9,7 +9,7 @@ import numpy as np
 
 from tconv import _args
 from tconv._convert import Array
-from tconv._special import erfc
+from tconv._special import normal_cdf
 from tconv.activations.function import activation
 
 __all__ = [
@@ -225,7 +225,7 @@ def _gelu_derivative(x: Array, y: Any, dy: Array, approximate: bool = False) -> 
         inner = _GELU_SCALE * (1 + 3 * _GELU_CUBE * np.square(x))
         return np.asarray(dy * (0.5 * (1 + t) + 0.5 * x * ((1 - t) * (1 + t) * inner)))
     density = np.exp(-0.5 * np.square(x)) / math.sqrt(2 * math.pi)
-    return np.asarray(dy * (0.5 * erfc(-math.sqrt(0.5) * x) + x * density))
+    return np.asarray(dy * (normal_cdf(x) + x * density))
 
 
 @activation(_gelu_derivative, needs_input=True)
@@ -244,8 +244,8 @@ def gelu(x: Array, approximate: bool = False) -> Array:
     if not isinstance(approximate, (bool, np.bool_)):
         _args.fail("gelu", f"approximate={_args.show(approximate)} must be a bool", TypeError)
     if approximate:
-        return np.asarray(0.5 * x * (1 + np.tanh(_GELU_SCALE * (x + _GELU_CUBE * x**3))))
-    return 0.5 * x * erfc(-math.sqrt(0.5) * x)
+        return x * logistic(2 * _GELU_SCALE * (x + _GELU_CUBE * x**3))  # as (1 + tanh(t)) / 2, which cancels
+    return x * normal_cdf(x)
 
 
 def _mish_derivative(x: Array, y: Any, dy: Array) -> Array:
