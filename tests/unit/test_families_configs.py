@@ -75,6 +75,16 @@ def test_a_repr_can_be_pasted(member):
     assert same(eval(shown, names), member), shown
 
 
+def test_a_layer_shows_its_activation_so():
+    given = functools.partial(activations.elu, alpha=0.5)
+    for layer in (
+        tconv.layers.Conv2DTranspose(3, 2, activation=given, name="up"),
+        tconv.layers.Activation(given, name="a"),
+    ):
+        names = {"tconv": tconv, "functools": functools, **vars(tconv.layers)}
+        assert eval(repr(layer), names).get_config() == layer.get_config()
+
+
 @pytest.mark.parametrize("module", FAMILIES.values(), ids=FAMILIES)
 def test_every_name_gives_its_member(module):
     """Class name, snake_case name, config of either, class and instance."""

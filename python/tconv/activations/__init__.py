@@ -14,7 +14,7 @@ from tconv import _args
 from tconv._fusion import core_form
 from tconv._registry import Family
 from tconv.activations.axes import glu, log_softmax, softmax, sparsemax
-from tconv.activations.configured import configured, from_layer, written
+from tconv.activations.configured import configured, from_layer, shown, written
 from tconv.activations.curves import (
     celu,
     elu,
@@ -74,6 +74,7 @@ __all__ = [
     "relu6",
     "selu",
     "serialize",
+    "shown",
     "sigmoid",
     "silu",
     "soft_shrink",

@@ -67,7 +67,8 @@ def _sparsemax_derivative(x: Any, y: Array, dy: Array, axis: Any = -1) -> Array:
 def sparsemax(x: Array, axis: int = -1) -> Array:
     """The point of the probability simplex that is nearest to x along `axis`: like softmax, with exact zeros.
 
-    Source: Martins and Astudillo (2016), arXiv:1602.02068, algorithm 1.
+    Source: Martins and Astudillo (2016), arXiv:1602.02068, algorithm 1. Keras 3.15 gives less where more than one
+    element is above 0, and the result does not sum to 1 (its issue 23425).
 
     Args:
         x: array of at least one axis.

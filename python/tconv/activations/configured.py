@@ -16,10 +16,11 @@ from typing import Any
 from tconv._registry import pasted
 from tconv.activations.axes import softmax
 from tconv.activations.curves import elu
-from tconv.activations.function import Activation
+from tconv.activations.function import Activation, members
+from tconv.activations.gradients import parts
 from tconv.activations.pieces import leaky_relu, relu
 
-__all__ = ["Configured", "configured", "from_layer", "written"]
+__all__ = ["Configured", "configured", "from_layer", "shown", "written"]
 
 
 class Configured(functools.partial):  # type: ignore[type-arg]
@@ -73,6 +74,18 @@ def from_layer(config: Mapping[str, Any]) -> Activation | None:
     if function is leaky_relu and "alpha" in given:  # tf.keras' name
         given["negative_slope"] = given.pop("alpha")
     return configured(function, {**defaults, **given})
+
+
+def shown(activation: Any) -> Any:
+    """The activation with a repr that can be pasted, where it is a function of the family with arguments by name.
+
+    Example:
+        >>> import functools, tconv
+        >>> shown(functools.partial(tconv.activations.elu, alpha=0.5))
+        functools.partial(tconv.activations.elu, alpha=0.5)
+    """
+    function, arguments = parts(activation)
+    return Configured(function, **arguments) if function in members and arguments else activation
 
 
 def written(function: Activation, arguments: Mapping[str, Any]) -> dict[str, Any]:

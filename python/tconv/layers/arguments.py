@@ -126,7 +126,7 @@ def label(activation: Any) -> Any:
         written = activations.serialize(activation)
     except ValueError:
         return activation
-    return written if isinstance(written, str) else activation
+    return written if isinstance(written, str) else activations.shown(activation)
 
 
 def _entries(value: Any) -> tuple[Any, ...] | None:
