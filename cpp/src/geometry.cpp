@@ -153,11 +153,11 @@ void check(const Geometry<dynamic>& g, const char* operation) {
         demand(1, axis.dilation, at("dilation_rate"));
         const Checked reach = Checked(axis.in) * axis.stride + Checked(axis.kernel) * axis.dilation + axis.stride;
         const Checked shifted = Checked(axis.out) + axis.stride + (axis.crop < 0 ? Checked(0) - axis.crop : axis.crop);
-        // What lies in the full output but outside of y has an offset, too.
-        Checked line = size(g.filters) * 8;
+        // From an output to the next of its phase, of which one may lie outside.
+        Checked step = size(g.filters) * 8 * axis.stride;
         for (std::size_t b = 0; b < g.axes.size(); ++b)
-            if (b != a) line = line * size(g.axes[b].out);
-        if (((reach + shifted) * line).overflowed())
+            if (b != a) step = step * size(g.axes[b].out);
+        if ((reach + shifted).overflowed() || step.overflowed())
             fail("the extents of axis " + std::to_string(a) + " do not fit in 64 bits.");
         x = x * size(axis.in);
         y = y * size(axis.out);

@@ -59,6 +59,7 @@ class KernelGradient {
   private:
     struct Memory {
         Index *first, *last, *at;  // [axis] inputs that the tap joins with an output
+        Index* reach;              // [axis] the output that it would join with input 0
         C *turn, *x, *dy, *sums;
         double* totals;
     };
@@ -77,6 +78,7 @@ class KernelGradient {
         m.first = carver.take<Index>(axes);
         m.last = carver.take<Index>(axes);
         m.at = carver.take<Index>(axes);
+        m.reach = carver.take<Index>(axes);
         m.turn = carver.take<C>(chunk * std::max(part_channels_, part_filters_));
         m.x = carver.take<C>(chunk * part_channels_);
         m.dy = carver.take<C>(chunk * padded_filters());
@@ -110,7 +112,7 @@ class KernelGradient {
             m.first[a] = std::max<Index>(ceil_div(-reach, axis.stride), 0);
             m.last[a] = std::min(floor_div(axis.out - 1 - reach, axis.stride) + 1, axis.in);
             any = any && m.first[a] < m.last[a];
-            dy_offset += reach * dy_.axes[a];
+            m.reach[a] = reach;
         }
         Index filled = 0;
         for (Index n = 0; any && n < g_.batch; ++n) {
@@ -119,13 +121,14 @@ class KernelGradient {
                 Index x_line = x_offset + n * x_.batch, dy_line = dy_offset + n * dy_.batch;
                 for (std::size_t a = 0; a < inner; ++a) {
                     x_line += m.at[a] * x_.axes[a];
-                    dy_line += m.at[a] * g_.axes[a].stride * dy_.axes[a];
+                    dy_line += (m.at[a] * g_.axes[a].stride + m.reach[a]) * dy_.axes[a];
                 }
                 for (Index i = m.first[inner]; i < m.last[inner];) {
                     const Index run = std::min(m.last[inner] - i, chunk - filled);
                     const Index dy_step = g_.axes[inner].stride * dy_.axes[inner];
                     take_x(x_data_ + x_line + i * x_.axes[inner], run, channels, filled, m);
-                    take_dy(dy_data_ + (dy_line + i * dy_step), dy_step, run, filters, filled, m);
+                    take_dy(dy_data_ + dy_line + (i * g_.axes[inner].stride + m.reach[inner]) * dy_.axes[inner],
+                            dy_step, run, filters, filled, m);
                     filled += run;
                     i += run;
                     if (filled == chunk) {
