@@ -85,9 +85,9 @@ Axis resolve(const AxisSpec& spec, const Padding& padding, int axis, const char*
     if (padding.output_padding) {
         const Index extra = *padding.output_padding, limit = std::max(stride, spec.dilation);
         if (extra < 0 || extra >= limit) {
-            throw ShapeError(where.argument("output_padding", extra) + " must be in " + range(0, limit - 1) +
-                             ": below the stride " + std::to_string(stride) + " or the dilation " +
-                             std::to_string(spec.dilation) + ".");
+            throw ShapeError(where.argument("output_padding", extra) + " must be " +
+                             (limit == 1 ? "0" : "in " + range(0, limit - 1)) + ": below the stride " +
+                             std::to_string(stride) + " or the dilation " + std::to_string(spec.dilation) + ".");
         }
         const Index padded = where.value(Checked(same ? (in - 1) * stride + reach % 2 : base) + extra);
         if (out && *out != padded) {

@@ -21,11 +21,14 @@ __all__ = [
     "Paddings",
     "ShapeError",
     "Spec",
+    "count",
+    "entries",
     "extents",
     "fail",
     "geometry",
     "integer",
     "kernel_extents",
+    "lowered",
     "mode",
     "number",
     "pair",
@@ -56,7 +59,7 @@ _short.maxstring = _short.maxother = 60
 
 
 def show(value: object) -> str:
-    """A short repr for messages, of anything: also of what is huge or whose own repr raises."""
+    """A short repr on one line, of anything: also of what is huge or whose own repr raises."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**200:
         return f"{'-' if value < 0 else ''}2**{value.bit_length() - 1}.."
     try:
@@ -146,6 +149,36 @@ def _entries(operation: str, name: str, value: object, count: int) -> list[objec
         fail(operation, f"{name} cannot be read ({type(error).__name__}: {error})", TypeError, error)
 
 
+def count(value: object) -> int | None:
+    """How many entries a sequence has; None for what is no sequence."""
+    try:
+        return len(value) if _is_sequence(value) else None  # type: ignore[arg-type]
+    except MemoryError:
+        raise
+    except Exception:
+        return None
+
+
+def entries(operation: str, name: str, value: object) -> list[object]:
+    """The entries of a sequence, whatever they are.
+
+    Raises:
+        TypeError: it is no sequence, or cannot be read.
+    """
+    if not _is_sequence(value):
+        fail(operation, f"{name}={show(value)} must be a sequence", TypeError)
+    return _entries(operation, name, value, _length(operation, name, value))
+
+
+def lowered(value: object) -> str | None:
+    """A string in lower case; None for what is no string."""
+    return str.lower(value) if isinstance(value, str) else None
+
+
+def _counted(length: int) -> str:
+    return "1 entry" if length == 1 else f"{length} entries"
+
+
 def _axes(rank: int) -> str:
     return "1 spatial axis" if rank == 1 else f"{rank} spatial axes"
 
@@ -158,7 +191,7 @@ def per_axis(operation: str, name: str, value: object, rank: int, *, least: int 
         fail(operation, f"{name}={show(value)} must be an integer or one integer per axis", TypeError)
     length = _length(operation, name, value)
     if length != rank:
-        fail(operation, f"{name}={show(value)} has {length} entries but there {_are(rank)}")
+        fail(operation, f"{name}={show(value)} has {_counted(length)} but there {_are(rank)}")
     entries = enumerate(_entries(operation, name, value, rank))
     return tuple(integer(operation, f"{name}[{axis}]", entry, least=least) for axis, entry in entries)
 
@@ -187,9 +220,9 @@ def _shape_entries(operation: str, name: str, value: object, lengths: tuple[int,
     length = _length(operation, name, value)
     if lengths and length not in lengths:
         legal = " or ".join(map(str, sorted(lengths)))
-        fail(operation, f"{name}={show(value)} has {length} entries; {legal} are needed")
+        fail(operation, f"{name}={show(value)} has {_counted(length)}; {legal} are needed")
     if length > MAX_RANK + 2:
-        fail(operation, f"{name} has {length} entries; at most {MAX_RANK + 2} are possible")
+        fail(operation, f"{name} has {_counted(length)}; at most {MAX_RANK + 2} are possible")
     return _entries(operation, name, value, length)
 
 
@@ -202,7 +235,7 @@ def kernel_extents(operation: str, value: object, axes_of_input: int) -> tuple[i
         if rank < 1:
             fail(operation, f"input_shape has {axes_of_input} entries; with an integer kernel_size it needs at least 3")
     if not 1 <= rank <= MAX_RANK:
-        fail(operation, f"kernel_size has {rank} entries; 1 to {MAX_RANK} are possible")
+        fail(operation, f"kernel_size has {_counted(rank)}; 1 to {MAX_RANK} are possible")
     return per_axis(operation, "kernel_size", value, rank, least=1)
 
 
@@ -220,7 +253,7 @@ def pairs(operation: str, name: str, value: object, count: int) -> tuple[tuple[i
         fail(operation, f"{name}={show(value)} must be a sequence of {count} (begin, end)", TypeError)
     length = _length(operation, name, value)
     if length != count:
-        fail(operation, f"{name}={show(value)} has {length} entries; {count} are needed")
+        fail(operation, f"{name}={show(value)} has {_counted(length)}; {count} are needed")
     entries = enumerate(_entries(operation, name, value, count))
     return tuple(pair(operation, f"{name}[{axis}]", entry) for axis, entry in entries)
 
@@ -280,7 +313,7 @@ def _padding(operation: str, value: object, rank: int) -> tuple[str, tuple[tuple
         if rank == 1 and length == 2:
             pair = show(value if isinstance(value, tuple) else tuple(_entries(operation, "padding", value, 2)))
             hint = f"; for begin and end of the axis write padding=({pair},)"
-        fail(operation, f"padding={show(value)} has {length} entries but there {_are(rank)}{hint}")
+        fail(operation, f"padding={show(value)} has {_counted(length)} but there {_are(rank)}{hint}")
     return "crop", pairs(operation, "padding", value, rank)
 
 
@@ -290,7 +323,7 @@ def _legal_padding() -> str:
 
 def mode(operation: str, value: str) -> str:
     """A padding mode, in any case."""
-    lower = value.lower()
+    lower = str.lower(value)  # its own lower() might do anything
     if lower in MODES:
         return lower
     if lower == "causal":
@@ -308,7 +341,7 @@ def pair(operation: str, name: str, value: object) -> tuple[int, int]:
         fail(operation, f"{name}={show(value)} must be an integer or a (begin, end) of integers", TypeError)
     length = _length(operation, name, value)
     if length != 2:
-        fail(operation, f"{name}={show(value)} has {length} entries; (begin, end) has 2")
+        fail(operation, f"{name}={show(value)} has {_counted(length)}; (begin, end) has 2")
     begin, end = _entries(operation, name, value, 2)
     return integer(operation, f"{name}[0]", begin), integer(operation, f"{name}[1]", end)
 
@@ -324,9 +357,9 @@ def _output_shape(operation: str, value: object, rank: int) -> tuple[int, ...] |
 def _channels_first(operation: str, value: object) -> bool:
     if value is None:
         value = config.image_data_format()
-    if not isinstance(value, str):
+    lower = lowered(value)
+    if lower is None:
         fail(operation, f'data_format={show(value)} must be "channels_last" or "channels_first"', TypeError)
-    lower = value.lower()
     if lower not in DATA_FORMATS:
         fail(operation, f'data_format={show(value)} must be "channels_last" or "channels_first"', ValueError)
     return lower == "channels_first"

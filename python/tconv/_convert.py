@@ -55,13 +55,27 @@ def _converted(operation: str, name: str, value: object) -> Array:
             return np.asarray(value)
         if _has(value, "__dlpack__"):
             return np.from_dlpack(value)  # type: ignore[arg-type]
+        if isinstance(value, (list, tuple, int, float, complex)):
+            return np.asarray(value)
         # NumPy would also iterate over whatever has __getitem__, for ever if that never raises.
-        return np.asarray(value if isinstance(value, (list, tuple, int, float, complex)) else memoryview(value))  # type: ignore[arg-type]
+        memory = _memory(value)
+        if memory is not None:
+            return np.asarray(memory)
     except MemoryError:
         raise
     except Exception as error:
         text = f"{name} ({type(value).__name__}) cannot be made an array ({type(error).__name__}: {_text(error)})"
         fail(operation, text, TypeError, error)
+    legal = "an ndarray, a list of numbers, or anything with __array__, __dlpack__ or a buffer is one"
+    fail(operation, f"{name} must be an array, not {type(value).__name__}: {legal}", TypeError)
+
+
+def _memory(value: object) -> memoryview | None:
+    """The buffer of an object; None for what has none."""
+    try:
+        return memoryview(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def _has(value: object, *protocols: str) -> bool:

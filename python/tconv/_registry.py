@@ -163,8 +163,8 @@ class Family(Generic[T]):
             return written if build_config is None else {**written, "build_config": build_config}
         name = getattr(member, "__name__", "<lambda>")
         if name == "<lambda>":
-            raise ValueError(f"This {self.kind} cannot be written into a config, having no name: {member!r}.")
-        return _written(member.__module__, "function", name, name)
+            raise ValueError(f"This {self.kind} cannot be written into a config, having no name: {_short(member)}.")
+        return _written(getattr(member, "__module__", None), "function", name, name)
 
     def _find(self, name: str, config: Any, custom_objects: Objects | None) -> Any:
         """The class or function called `name`, of the family or, first, of the caller's own."""
@@ -247,7 +247,7 @@ def real(owner: object, name: str, value: Any) -> int | float:
 def _short(value: Any) -> str:
     """A short repr of anything, also of what is huge or whose own repr raises."""
     try:
-        return reprlib.repr(value)
+        return " ".join(reprlib.repr(value).split())
     except Exception:
         return f"<{type(value).__name__}>"
 

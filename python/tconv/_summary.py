@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tconv import _args
+
 if TYPE_CHECKING:
     from tconv.layers import Layer
     from tconv.models import Sequential
@@ -19,8 +21,9 @@ _HEADER = ("Layer (type)", "Output Shape", "Param #")
 def summary(model: Sequential, line_length: int | None = None) -> str:
     """The table and the counts below it."""
     length = max(40, min(88, shutil.get_terminal_size().columns - 4)) if line_length is None else line_length
-    if length < 40:
-        raise ValueError(f"summary: line_length={length} must be at least 40.")
+    length = _args.integer("summary", "line_length", length, least=40)
+    if length > 1000:
+        _args.fail("summary", f"line_length={length} must be at most 1000")
     widths = _widths(length)
     shape = model.get_build_config() and model.input_shape
     rows = []

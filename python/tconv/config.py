@@ -69,7 +69,7 @@ def set_image_data_format(data_format: str) -> None:
         >>> import tconv
         >>> tconv.config.set_image_data_format("channels_last")
     """
-    lower = data_format.lower() if isinstance(data_format, str) else None
+    lower = _args().lowered(data_format)
     if lower not in _DATA_FORMATS:
         shown = _args().show(data_format)
         raise ValueError(

@@ -142,7 +142,7 @@ def from_tensorflow(
     Args:
         output_shape: TensorFlow's, ``(batch, *spatial, channels)`` or ``(batch, channels, *spatial)``.
         padding: "SAME", "VALID", or one (begin, end) per axis of output_shape ("EXPLICIT").
-        data_format: TensorFlow's name, "NHWC", "NCDHW" ...; None for channels last.
+        data_format: TensorFlow's name, "NHWC", "NCDHW" ..., or Keras'; None for channels last.
 
     Returns:
         ``{"padding", "output_shape"}``.
@@ -164,19 +164,35 @@ def from_tensorflow(
     shape = _args.extents(operation, "output_shape", output_shape, ())
     if len(shape) < 3:
         _args.fail(operation, f"output_shape={_args.show(shape)} has {len(shape)} entries; at least 3 are needed")
-    if data_format is not None and not isinstance(data_format, str):
-        _args.fail(operation, f"data_format={_args.show(data_format)} must be a string", TypeError)
-    channels = 1 if data_format is not None and data_format.upper().startswith("NC") else len(shape) - 1
+    channels = 1 if _channels_first(operation, data_format, len(shape)) else len(shape) - 1
     spatial = [axis for axis in range(1, len(shape)) if axis != channels]
     extents = tuple(shape[axis] for axis in spatial)
     if isinstance(padding, str):
-        if padding.upper() not in ("SAME", "VALID"):
+        mode = _args.lowered(padding)
+        if mode not in ("same", "valid"):
             _args.fail(operation, f'padding={_args.show(padding)} must be "SAME", "VALID" or pairs', ValueError)
-        return {"padding": padding.lower(), "output_shape": extents}
+        return {"padding": mode, "output_shape": extents}
     pairs = _args.pairs(operation, "padding", padding, len(shape))
     if pairs[0] != (0, 0) or pairs[channels] != (0, 0):
         _args.fail(operation, f"padding={_args.show(pairs)} must be (0, 0) for batch and channels")
     return {"padding": tuple(pairs[axis] for axis in spatial), "output_shape": extents}
+
+
+def _channels_first(operation: str, data_format: str | None, axes: int) -> bool:
+    """Whether TensorFlow's name of a data format, for arrays of `axes` axes, has the channels before the extents."""
+    if data_format is None:
+        return False
+    if not isinstance(data_format, str):
+        _args.fail(operation, f"data_format={_args.show(data_format)} must be a string", TypeError)
+    name = str.upper(data_format)
+    spatial = {3: "W", 4: "HW", 5: "DHW"}.get(axes)
+    if name == "CHANNELS_FIRST" or (spatial is not None and name == f"NC{spatial}"):
+        return True
+    if name == "CHANNELS_LAST" or (spatial is not None and name == f"N{spatial}C"):
+        return False
+    names = "channels_first or channels_last" if spatial is None else f"N{spatial}C or NC{spatial}"
+    why = f"for an output_shape of {axes} entries it must be {names}"
+    _args.fail(operation, f"data_format={_args.show(data_format)} is not known: {why}", ValueError)
 
 
 def from_pytorch(
@@ -272,11 +288,11 @@ def from_onnx(
     steps = _args.per_axis(operation, "strides", strides, rank, least=1)
     gaps = _args.per_axis(operation, "dilations", dilations, rank, least=1)
     extra = _args.per_axis(operation, "output_padding", output_padding, rank, least=0)
-    mode = auto_pad.upper() if isinstance(auto_pad, str) else None
+    mode = str.upper(auto_pad) if isinstance(auto_pad, str) else None
     if mode not in ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"):
         names = "NOTSET, SAME_UPPER, SAME_LOWER or VALID"
         _args.fail(operation, f"auto_pad={_args.show(auto_pad)} must be {names}", ValueError)
-    crops = (0,) * (2 * rank) if pads is None else _args.per_axis(operation, "pads", pads, 2 * rank, least=0)
+    crops = (0,) * (2 * rank) if pads is None else _args.extents(operation, "pads", pads, (2 * rank,))
     if pads is not None and mode != "NOTSET":
         _args.fail(operation, f"pads cannot be given together with auto_pad={_args.show(auto_pad)}")
     if output_shape is not None:

@@ -50,7 +50,10 @@ class Sequential(Layer):
         super().__init__(trainable=trainable, name=name)
         self._layers: tuple[Layer, ...] = ()  # replaced as a whole: a call sees one state of it
         self._output_shape: Shape | None = None
-        for layer in layers or ():
+        layers = () if layers is None else layers
+        if not isinstance(layers, Iterable):
+            raise ValueError(f"Sequential: layers={_args.show(layers)} must be a list of layers.")
+        for layer in layers:
             self._append(layer)
         self._build_if_known()
 
@@ -101,19 +104,20 @@ class Sequential(Layer):
             raise ValueError("get_layer: give exactly one of `name` and `index`.")
         found = self.layers
         if index is not None:
+            index = _args.integer("get_layer", "index", index)
             if not -len(found) <= index < len(found):
                 raise ValueError(f"get_layer: index={index} is out of range for {len(found)} layers.")
             return found[index]
         for layer in self._layers:
-            if layer.name == name:
+            if isinstance(name, str) and layer.name == name:
                 return layer
-        raise ValueError(f"No such layer: {name}. Existing layers are: {[layer.name for layer in found]}.")
+        raise ValueError(f"No such layer: {_args.show(name)}. Existing layers are: {[layer.name for layer in found]}.")
 
     def _append(self, layer: Any) -> None:
         if not isinstance(layer, Layer):
             raise ValueError(
-                f"Only instances of `tconv.layers.Layer` can be added to a Sequential model. Received: {layer!r} (of "
-                f"type {type(layer).__name__})"
+                "Only instances of `tconv.layers.Layer` can be added to a Sequential model. Received: "
+                f"{_args.show(layer)} (of type {type(layer).__name__})"
             )
         if any(other.name == layer.name and other is not layer for other in self._layers):
             raise ValueError(
@@ -249,8 +253,9 @@ class Sequential(Layer):
             TypeError: the input is not an array of real numbers.
         """
         size = arguments.positive("predict", "batch_size", 32 if batch_size is None else batch_size)
-        if isinstance(verbose, bool) or verbose not in (0, 1, 2):
-            raise ValueError(f"predict: verbose={verbose!r} must be 0, 1 or 2.")
+        verbose = _args.integer("predict", "verbose", verbose)
+        if verbose not in (0, 1, 2):
+            raise ValueError(f"predict: verbose={verbose} must be 0, 1 or 2.")
         array = _convert.to_array(self.name, "x", x)
         self._check_input(array.shape)
         count = len(array)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tconv import _convert
+from tconv import _args, _convert
 from tconv import config as _config
 from tconv._convert import Array
 
@@ -62,16 +62,15 @@ class Variable:
         self.initializer = initializer if callable(initializer) else None
         self.regularizer = regularizer
         self.constraint = constraint
+        shape = None if shape is None else _args.extents(self.path, "shape", shape, ())
         to = _convert.compute_dtype(self.path, _config.floatx() if dtype is None else dtype)
         if callable(initializer):
             if shape is None:
                 raise ValueError(f"Variable '{self.path}': an initializer needs a shape.")
-            initializer = _initialized(self.path, initializer, tuple(shape), to)
+            initializer = _initialized(self.path, initializer, shape, to)
         self._array = _fixed(self.path, initializer, to)
-        if shape is not None and self._array.shape != tuple(shape):
-            raise ValueError(
-                f"Variable '{self.path}': the initial values have shape {self._array.shape}, not {tuple(shape)}."
-            )
+        if shape is not None and self._array.shape != shape:
+            raise ValueError(f"Variable '{self.path}': the initial values have shape {self._array.shape}, not {shape}.")
         self._version = 0
         self._lock = threading.Lock()
 

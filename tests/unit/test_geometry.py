@@ -246,3 +246,27 @@ def test_bad_arguments_of_the_conversions(function, arguments, kind, name):
 def test_bad_arguments_of_from_onnx(arguments, name):
     with pytest.raises(ValueError, match=rf"^from_onnx: .*{name}"):
         geometry.from_onnx((4,), (3,), **arguments)
+
+
+@pytest.mark.parametrize(("entries", "name"), [(3, "NWC"), (4, "nhwc"), (5, "NDHWC"), (5, "channels_last"), (6, None)])
+def test_tensorflows_channels_last(entries, name):
+    shape = tuple(range(7, 7 + entries))
+    assert geometry.from_tensorflow(shape, "VALID", name)["output_shape"] == shape[1:-1]
+
+
+@pytest.mark.parametrize(("entries", "name"), [(3, "NCW"), (4, "nchw"), (5, "NCDHW"), (6, "channels_first")])
+def test_tensorflows_channels_first(entries, name):
+    shape = tuple(range(7, 7 + entries))
+    assert geometry.from_tensorflow(shape, "VALID", name)["output_shape"] == shape[2:]
+
+
+@pytest.mark.parametrize("name", ["", "N", "NWC", "NCDHW", "HWNC", "channels", "NCHW_VECT_C", "NHWC\0"])
+def test_tensorflow_has_no_such_data_format(name):
+    with pytest.raises(ValueError, match=r"^from_tensorflow: data_format=.* must be NHWC or NCHW\.$"):
+        geometry.from_tensorflow((1, 7, 7, 1), "SAME", name)
+
+
+@pytest.mark.parametrize("pads", [(0, 1), (0, 1, 2), (0,) * 8])
+def test_onnx_pads_of_another_length_are_counted(pads):
+    with pytest.raises(tconv.ShapeError, match=r"^from_onnx: pads=.* entries; 4 are needed\.$"):
+        geometry.from_onnx((4, 5), (3, 3), pads=pads)

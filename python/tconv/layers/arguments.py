@@ -51,11 +51,15 @@ def per_axis(kind: str, name: str, value: Any, rank: int, least: int) -> tuple[i
     if number is not None:
         numbers: tuple[int | None, ...] = (number,) * rank
     else:
-        given = _entries(value)
-        if given is None:
+        count = _args.count(value)
+        if count is None:
             raise ValueError(f"{text}.")
-        if len(given) != rank:
-            raise ValueError(f"{text}, which has {len(given)}.")
+        if count != rank:
+            raise ValueError(f"{text}, which has {count}.")
+        try:
+            given = _args.entries(kind, name, value)
+        except TypeError as error:
+            raise ValueError(f"{text}: {error}") from error
         numbers = tuple(_integer(entry) for entry in given)
         for entry, checked in zip(given, numbers):
             if checked is None:
@@ -74,11 +78,13 @@ def padding(kind: str, value: Any, rank: int) -> str | tuple[Any, ...]:
     "causal" is refused: it has no meaning for a transposed convolution.
     """
     legal = "'valid', 'same', 'same_lower', an integer, or per axis an integer or a pair of them"
-    if isinstance(value, str):
-        if value.lower() not in _args.MODES:
-            why = "; causal padding is only supported for convolutions" if value.lower() == "causal" else ""
-            raise ValueError(f"{kind}: The `padding` argument must be {legal}{why}. Received: padding={value!r}")
-        return value.lower()
+    mode = _args.lowered(value)
+    if mode is not None:
+        if mode not in _args.MODES:
+            why = "; causal padding is only supported for convolutions" if mode == "causal" else ""
+            received = f"Received: padding={_args.show(value)}"
+            raise ValueError(f"{kind}: The `padding` argument must be {legal}{why}. {received}")
+        return mode
     try:
         pairs = _args.geometry(
             kind,
@@ -98,11 +104,12 @@ def padding(kind: str, value: Any, rank: int) -> str | tuple[Any, ...]:
 
 def data_format(kind: str, value: Any) -> str:
     """One of the two formats in lower case; None is `tconv.config.image_data_format()`, read now."""
-    name = _config.image_data_format() if value is None else value
-    if not isinstance(name, str) or name.lower() not in _args.DATA_FORMATS:
+    name = _args.lowered(_config.image_data_format() if value is None else value)
+    if name not in _args.DATA_FORMATS:
         legal = "{'channels_first', 'channels_last'}"
-        raise ValueError(f"{kind}: The `data_format` argument must be one of {legal}. Received: data_format={value}")
-    return name.lower()
+        received = f"Received: data_format={_args.show(value).strip(chr(39))}"
+        raise ValueError(f"{kind}: The `data_format` argument must be one of {legal}. {received}")
+    return name
 
 
 def named(kind: str, name: str, get: Callable[[Any], Any], value: Any) -> Any:
@@ -127,16 +134,6 @@ def label(activation: Any) -> Any:
     except ValueError:
         return activation
     return written if isinstance(written, str) else activations.shown(activation)
-
-
-def _entries(value: Any) -> tuple[Any, ...] | None:
-    """The entries of a sequence; None if it is none."""
-    if isinstance(value, (str, bytes, dict, set)) or not hasattr(value, "__len__"):
-        return None
-    try:
-        return tuple(value)
-    except TypeError:
-        return None
 
 
 def _integer(value: Any) -> int | None:

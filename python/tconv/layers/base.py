@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tconv import _convert, regularizers
+from tconv import _args, _convert, regularizers
 from tconv._convert import Array
 from tconv._registry import Objects, check_keys, snake_case
 from tconv.layers import arguments
@@ -67,14 +67,16 @@ class Layer(Weighted):
         kind = type(self).__name__
         if name is not None and (not isinstance(name, str) or "/" in name or not name):
             raise ValueError(
-                f"Argument `name` must be a string and cannot contain character `/`. Received: name={name!r}"
+                f"Argument `name` must be a string and cannot contain character `/`. Received: name={_args.show(name)}"
             )
         if not isinstance(trainable, (bool, np.bool_)):
-            raise ValueError(f"{kind}: Expected `trainable` to be a boolean. Received: trainable={trainable!r}")
+            raise ValueError(
+                f"{kind}: Expected `trainable` to be a boolean. Received: trainable={_args.show(trainable)}"
+            )
         self._batch_shape_arg = batch_shape_argument(kind, kwargs)
         weights = kwargs.pop("weights", None)
         if kwargs:
-            raise ValueError(f"Unrecognized keyword arguments passed to {kind}: {kwargs}")
+            raise ValueError(f"Unrecognized keyword arguments passed to {kind}: {_args.show(kwargs)}")
         super().__init__(
             names.next(snake_case(kind)) if name is None else name,
             bool(trainable),
@@ -184,8 +186,12 @@ class Layer(Weighted):
             ValueError: it is not a number.
         """
         for value in loss if isinstance(loss, (list, tuple)) else (loss,):
-            if np.size(value) != 1 or np.asarray(value).dtype.kind not in "fiub":
-                raise ValueError(f"`add_loss()` takes numbers. Received invalid value: {value!r}")
+            try:
+                size = _convert.to_array("add_loss", "loss", value).size
+            except TypeError as error:
+                raise ValueError(str(error)) from error
+            if size != 1:
+                raise ValueError(f"`add_loss()` takes numbers. Received invalid value: {_args.show(value)}")
             self._losses.values.append(value)
 
     @property
@@ -253,6 +259,8 @@ class Layer(Weighted):
         Raises:
             ValueError: a key or a name in the config is not known.
         """
+        if not isinstance(config, Mapping):
+            raise ValueError(f"{cls.__name__}: a config is a dictionary of arguments, not {_args.show(config)}.")
         check_keys(cls, config)
         return cls(**cls._deserialized(dict(config), custom_objects))
 
@@ -274,9 +282,12 @@ class Layer(Weighted):
         Raises:
             ValueError: there is no shape in it, or it does not fit.
         """
+        if config is None:
+            return
+        if not isinstance(config, Mapping) or (config and "input_shape" not in config):
+            shown = _args.show(config)
+            raise ValueError(f"Layer '{self.name}': a build config has the key 'input_shape', not {shown}.")
         if config:
-            if "input_shape" not in config:
-                raise ValueError(f"Layer '{self.name}': a build config has the key 'input_shape', not {list(config)}.")
             self.build(config["input_shape"])
 
     def __getstate__(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tconv import _convert
+from tconv import _args, _convert
 from tconv import config as _config
 from tconv._registry import Configurable
 
@@ -37,7 +37,7 @@ class DTypePolicy(Configurable):
     def __init__(self, name: str | None = None) -> None:
         name = _config.floatx() if name is None else name
         if name not in _PLAIN and name not in _MIXED:
-            raise ValueError(f"dtype={name!r} is not one of {', '.join((*_PLAIN, *_MIXED))}.")
+            raise ValueError(f"dtype={_args.show(name)} is not one of {', '.join((*_PLAIN, *_MIXED))}.")
         self.name = name
         self.compute_dtype = _MIXED.get(name, name)
         self.variable_dtype = "float32" if name in _MIXED else name
@@ -61,14 +61,16 @@ def get(identifier: Any) -> DTypePolicy:
     if isinstance(identifier, Mapping):
         name, inner = identifier.get("class_name"), identifier.get("config")
         if name not in ("DTypePolicy", "FloatDTypePolicy", "Policy") or not isinstance(inner, Mapping):
-            raise ValueError(f"dtype={dict(identifier)!r} is not a dtype policy that tconv has.")
+            raise ValueError(f"dtype={_args.show(identifier)} is not a dtype policy that tconv has.")
         return DTypePolicy(inner.get("name"))
     if identifier is None or (isinstance(identifier, str) and identifier in (*_PLAIN, *_MIXED)):
         return DTypePolicy(identifier)
     try:
         return DTypePolicy(np.dtype(identifier).name)
-    except TypeError as error:
-        raise ValueError(f"dtype={identifier!r} is not one of {', '.join((*_PLAIN, *_MIXED))}.") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever it is asked for its dtype
+        raise ValueError(f"dtype={_args.show(identifier)} is not one of {', '.join((*_PLAIN, *_MIXED))}.") from error
 
 
 def serialize(policy: DTypePolicy) -> dict[str, Any]:

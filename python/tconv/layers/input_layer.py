@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tconv import _convert
+from tconv import _args, _convert
 from tconv import config as _config
 from tconv._convert import Array
 from tconv.layers.base import Layer
@@ -49,12 +49,13 @@ class InputLayer(Layer):
     ) -> None:
         given = (shape, batch_shape, kwargs.get("input_shape"), kwargs.get("batch_input_shape"))
         if sum(value is not None for value in given) != 1:
-            raise ValueError(f"InputLayer: give one of `shape` and `batch_shape`. Received: {shape} and {batch_shape}")
+            received = f"{_args.show(shape)} and {_args.show(batch_shape)}"
+            raise ValueError(f"InputLayer: give one of `shape` and `batch_shape`. Received: {received}")
         if sparse or ragged or optional:
             raise ValueError("InputLayer: sparse, ragged and optional inputs are not supported; leave them false.")
         super().__init__(name=name, **kwargs)
         whole = batch_shape if batch_shape is not None else self._batch_shape_arg
-        whole = (None, *shape) if shape is not None else whole
+        whole = (None, *checked_shape(self.name, shape)) if shape is not None else whole
         self.batch_shape: Shape = checked_shape(self.name, whole)
         if batch_size is not None:
             if self.batch_shape[:1] != (None,):
@@ -121,8 +122,10 @@ def _dtype(name: Any) -> np.dtype[Any]:
         return _convert.compute_dtype("InputLayer", name)
     try:
         dtype: np.dtype[Any] = np.dtype(name)
-    except TypeError as error:
-        raise ValueError(f"InputLayer: dtype={name!r} is not known.") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever it is asked for its dtype
+        raise ValueError(f"InputLayer: dtype={_args.show(name)} is not known.") from error
     if dtype.kind not in "fiub" and dtype.name != "bfloat16":
         raise ValueError(f"InputLayer: dtype={dtype.name} must be a real one.")
     return dtype

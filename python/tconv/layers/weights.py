@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tconv import _convert, constraints, initializers, regularizers
+from tconv import _args, _convert, constraints, initializers, regularizers
 from tconv._convert import Array
 from tconv.layers.dtype_policy import DTypePolicy
 from tconv.variable import Variable
@@ -64,13 +64,16 @@ class Weighted:
         if self.built:
             raise RuntimeError(f"Layer '{self.name}' is built: weights are added in `__init__()` or `build()`.")
         name = "variable" if name is None else name
+        if not isinstance(name, str):
+            raise ValueError(f"Layer '{self.name}': a weight's name must be a string, not {_args.show(name)}.")
         path = f"{self._path or self.name}/{name}"
-        shape = tuple(shape)
-        if not all(isinstance(extent, (int, np.integer)) and extent >= 0 for extent in shape):
+        try:
+            shape = _args.extents(path, "shape", shape, ())
+        except TypeError as error:
             raise ValueError(
                 "Shapes used to initialize variables must be fully-defined (no `None` dimensions). "
-                f"Received: shape={shape} for variable path='{path}'"
-            )
+                f"Received: shape={_args.show(shape)} for variable path='{path}'"
+            ) from error
         variable = Variable(
             initializers.get("glorot_uniform" if initializer is None else initializer),
             shape,
@@ -127,7 +130,10 @@ class Weighted:
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
+        try:
+            self._trainable = bool(value)
+        except Exception as error:  # an array of several
+            raise ValueError(f"Layer '{self.name}': trainable={_args.show(value)} must be a boolean.") from error
         for variable in self._variables:
             variable.trainable = self._trainable
         for layer in self._sublayers():
@@ -151,14 +157,18 @@ class Weighted:
 
     def _assign_all(self, values: Sequence[Any]) -> None:
         variables = self.weights
-        if isinstance(values, (str, bytes)) or not hasattr(values, "__len__") or not hasattr(values, "__iter__"):
+        count = _args.count(values)
+        if count is None:
             raise ValueError(f"Layer '{self.name}': weights must be a sequence of arrays, not {type(values).__name__}.")
-        if len(values) != len(variables):
+        if count != len(variables):
             raise ValueError(
-                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(values)}, "
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {count}, "
                 f"but the layer was expecting {len(variables)} weights."
             )
-        arrays = [_convert.to_array(variable.path, "value", value) for variable, value in zip(variables, values)]
+        arrays = [
+            _convert.to_array(variable.path, "value", value)
+            for variable, value in zip(variables, _args.entries(self.name, "weights", values))
+        ]
         for variable, array in zip(variables, arrays):
             if variable.shape != array.shape:
                 raise ValueError(
@@ -196,6 +206,6 @@ def copies(kind: str, values: Any) -> list[Array]:
         ValueError: it is not a sequence.
         TypeError: an entry does not hold real numbers.
     """
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__len__") or not hasattr(values, "__iter__"):
-        raise ValueError(f"{kind}: `weights` must be a sequence of arrays. Received: {type(values).__name__}")
+    if not isinstance(values, (list, tuple)):
+        raise ValueError(f"{kind}: `weights` must be a list of arrays. Received: {type(values).__name__}")
     return [np.array(_convert.to_array(kind, f"weights[{i}]", value)) for i, value in enumerate(values)]
