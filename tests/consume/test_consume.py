@@ -38,3 +38,4 @@ def test_the_installed_package_is_found_from_cmake(tmp_path):
     )
     run("cmake", "--build", tmp_path)
     assert run(tmp_path / "consume") == "16 x 16, halfway between 3 and 4: 3.25 3.75\n"
+    assert run(tmp_path / "surface").endswith("missing: 0, unrefused: 0\n")

@@ -1,6 +1,7 @@
 // The three products: forward, gradient of the input, gradient of the kernel.
 #pragma once
 
+#include <tconv/export.hpp>
 #include <tconv/geometry.hpp>
 #include <tconv/options.hpp>
 
@@ -8,13 +9,14 @@ namespace tconv {
 
 namespace detail {
 template <class T>
-void conv_transpose(const Geometry<dynamic>& g, const T* x, const T* kernel, const T* bias, T* y,
-                    const Options& options);
+TCONV_API void conv_transpose(const Geometry<dynamic>& g, const T* x, const T* kernel, const T* bias, T* y,
+                              const Options& options);
 template <class T>
-void conv_transpose_grad_input(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, const Options& options);
+TCONV_API void conv_transpose_grad_input(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx,
+                                         const Options& options);
 template <class T>
-void conv_transpose_grad_kernel(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel,
-                                const Options& options);
+TCONV_API void conv_transpose_grad_kernel(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel,
+                                          const Options& options);
 }  // namespace detail
 
 // T is float, double, float16 or bfloat16; N is any number of axes, or `dynamic`. All arrays are dense; the channel

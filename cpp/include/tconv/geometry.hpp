@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <tconv/error.hpp>
+#include <tconv/export.hpp>
 #include <tconv/types.hpp>
 
 namespace tconv {
@@ -70,7 +71,8 @@ struct Padding {
 /// Resolves one axis. `axis`, its number, and `operation` are for error messages only.
 /// Throws ShapeError for kernel, stride or dilation < 1, an extent < 0, an illegal output padding or output extent,
 /// an output extent below 1 for a non-empty input, and extents beyond 2^63.
-Axis resolve(const AxisSpec& spec, const Padding& padding, int axis = 0, const char* operation = "conv_transpose");
+TCONV_API Axis resolve(const AxisSpec& spec, const Padding& padding, int axis = 0,
+                       const char* operation = "conv_transpose");
 
 /// A whole problem: y (batch, out..., filters) = transposed convolution of x (batch, in..., in_channels) with a
 /// kernel (kernel..., filters/groups, in_channels). Input channel block g feeds output channel block g.
@@ -99,7 +101,7 @@ struct Geometry<dynamic> {
 
 /// Throws ShapeError when a geometry cannot be used: an extent < 0, a kernel, stride or dilation < 1, no axis,
 /// channels that the groups do not divide, or sizes beyond 2^63 bytes. `operation` begins the message.
-void check(const Geometry<dynamic>& g, const char* operation = "conv_transpose");
+TCONV_API void check(const Geometry<dynamic>& g, const char* operation = "conv_transpose");
 
 /// The full shape of the result, channels-last: (batch, out..., filters).
 template <int N>

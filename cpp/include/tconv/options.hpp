@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <tconv/activation.hpp>
+#include <tconv/export.hpp>
 #include <tconv/isa.hpp>
 #include <tconv/types.hpp>
 
@@ -30,19 +31,19 @@ struct Options {
 };
 
 /// The instruction sets compiled in that this processor can run, best first.
-std::vector<Isa> available_isas();
+TCONV_API std::vector<Isa> available_isas();
 /// All instruction sets compiled in, best first.
-std::vector<Isa> compiled_isas();
+TCONV_API std::vector<Isa> compiled_isas();
 /// The one that Isa::best stands for.
-Isa best_isa();
+TCONV_API Isa best_isa();
 /// "generic", "avx2", ...; throws ShapeError for a name that isn't one.
-const char* name(Isa isa);
-Isa isa_from_name(const std::string& name);
+TCONV_API const char* name(Isa isa);
+TCONV_API Isa isa_from_name(const std::string& name);
 /// "linear", "relu", ...; throws ShapeError for a name that isn't one.
-Activation::Kind activation_from_name(const std::string& name);
+TCONV_API Activation::Kind activation_from_name(const std::string& name);
 /// What Options::threads = 0 stands for.
-int default_threads();
+TCONV_API int default_threads();
 /// Whether the library was built with OpenMP.
-bool has_openmp();
+TCONV_API bool has_openmp();
 
 }  // namespace tconv

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include <tconv/export.hpp>
 #include <tconv/geometry.hpp>
 #include <tconv/options.hpp>
 
@@ -21,20 +22,20 @@ template <class T>
 class Prepared;
 
 template <class T>
-std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>& g, const T* kernel, const Options& options);
+TCONV_API std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>& g, const T* kernel, const Options& options);
 template <class T>
-std::shared_ptr<const Prepared<T>> prepare(std::shared_ptr<const Packed<T>> packed, const Geometry<dynamic>& g,
-                                           const Options& options);
+TCONV_API std::shared_ptr<const Prepared<T>> prepare(std::shared_ptr<const Packed<T>> packed,
+                                                     const Geometry<dynamic>& g, const Options& options);
 /// The same packed kernel elsewhere.
 template <class T>
-std::shared_ptr<const Prepared<T>> prepare(const Prepared<T>& other, const Geometry<dynamic>& g,
-                                           const Options& options);
+TCONV_API std::shared_ptr<const Prepared<T>> prepare(const Prepared<T>& other, const Geometry<dynamic>& g,
+                                                     const Options& options);
 template <class T>
-void run(const Prepared<T>& prepared, const T* x, const T* bias, T* y);
+TCONV_API void run(const Prepared<T>& prepared, const T* x, const T* bias, T* y);
 template <class T>
-std::size_t packed_bytes(const Prepared<T>& prepared);
+TCONV_API std::size_t packed_bytes(const Prepared<T>& prepared);
 template <class T>
-std::string describe(const Prepared<T>& prepared);
+TCONV_API std::string describe(const Prepared<T>& prepared);
 
 }  // namespace detail
 

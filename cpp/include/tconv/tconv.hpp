@@ -4,6 +4,7 @@
 #include <tconv/activation.hpp>
 #include <tconv/conv_transpose.hpp>
 #include <tconv/error.hpp>
+#include <tconv/export.hpp>
 #include <tconv/geometry.hpp>
 #include <tconv/isa.hpp>
 #include <tconv/options.hpp>
