@@ -131,11 +131,22 @@ def _shape(chosen: argparse.Namespace) -> list[str]:
         _per_axis(name, getattr(chosen, name), rank)
         for name in ("kernel_size", "strides", "dilation_rate", "padding", "output_padding", "output_shape")
     ]
-    lines, outs = [], []
+    kernel_size, strides, dilation_rate, paddings, output_padding, output_shape = columns
+    outs = tconv.conv_transpose_output_shape(  # its errors name the argument and the axis
+        (*chosen.input, 1),
+        kernel_size,
+        1,
+        strides=strides,
+        dilation_rate=dilation_rate,
+        padding=paddings[0] if isinstance(paddings[0], str) else paddings,
+        output_padding=None if output_padding[0] is None else output_padding,
+        output_shape=None if output_shape[0] is None else output_shape,
+        data_format="channels_last",
+    )[:-1]
+    lines = []
     for number, extent in enumerate(chosen.input):
         kernel, stride, dilation, padding, extra, wanted = (column[number] for column in columns)
         axis = resolve(extent, kernel, stride, dilation, padding, extra, wanted)
-        outs.append(axis.out)
         lines += [f"axis {number}: {_title(axis, padding)}", *("    " + line for line in explain(axis, padding, extra))]
     return [*lines, "output " + " ".join(map(str, outs))]
 
