@@ -15,6 +15,7 @@ namespace tconv::bindings {
 
 namespace py = pybind11;
 
+void register_dlpack(py::module_& module);
 void register_geometry(py::module_& module);
 void register_info(py::module_& module);
 void register_ops(py::module_& module);

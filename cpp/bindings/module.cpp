@@ -3,6 +3,7 @@
 
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     module.doc() = "The C++ core of tconv. Use the functions of the package instead: they check and explain.";
+    tconv::bindings::register_dlpack(module);
     tconv::bindings::register_geometry(module);
     tconv::bindings::register_info(module);
     tconv::bindings::register_ops(module);

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tconv import config
+from tconv import _core, config
 from tconv._args import fail, show
 
 __all__ = [
@@ -64,10 +64,24 @@ def _converted(operation: str, name: str, value: object) -> Array:
     except MemoryError:
         raise
     except Exception as error:
+        array = _bfloat16(operation, value)
+        if array is not None:
+            return array
         text = f"{name} ({type(value).__name__}) cannot be made an array ({type(error).__name__}: {_text(error)})"
         fail(operation, text, TypeError, error)
     legal = "an ndarray, a list of numbers, or anything with __array__, __dlpack__ or a buffer is one"
     fail(operation, f"{name} must be an array, not {type(value).__name__}: {legal}", TypeError)
+
+
+def _bfloat16(operation: str, value: object) -> Array | None:
+    """A bfloat16 array that NumPy could not take, PyTorch's for one, by DLPack; None for what is none."""
+    try:
+        words = _core.bfloat16_words(value.__dlpack__()) if _has(value, "__dlpack__") else None  # type: ignore[attr-defined]
+    except MemoryError:
+        raise
+    except Exception:  # what NumPy said was wrong is the better reason
+        return None
+    return None if words is None else words.view(compute_dtype(operation, "bfloat16"))
 
 
 def _memory(value: object) -> memoryview | None:
@@ -156,10 +170,10 @@ def storage(array: Array) -> Array:
 
 
 def allocate(operation: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """An array for a result. NumPy's ValueError for impossible sizes is the MemoryError that it stands for."""
+    """An array for a result, from the memory of dead ones where that fits."""
     try:
-        return np.empty(shape, dtype)
-    except ValueError as error:
+        return _core.empty(shape, dtype)
+    except MemoryError as error:
         fail(operation, f"a result of shape {shape} and dtype {dtype} cannot be allocated", MemoryError, error)
 
 

@@ -171,7 +171,7 @@ def conv_transpose_grad_input(
     _check_dy(operation, gradient, problem, f"kernel: {weights.shape}, input_shape: {shape}")
     if out is not None:
         _convert.check_out(operation, out, shape, dtype, [("dy", gradient), ("kernel", weights)])
-    dx = _core.empty(shape, dtype) if out is None else out
+    dx = _convert.allocate(operation, shape, dtype) if out is None else out
     _core.grad_input(
         _convert.storage(_convert.as_dtype(gradient, dtype)).reshape(problem.batched_result),
         _convert.storage(_convert.as_dtype(weights, dtype)),
@@ -252,7 +252,7 @@ def conv_transpose_grad_kernel(
     _check_dy(operation, gradient, problem, f"x: {source.shape}, kernel_shape: {shape}")
     if out is not None:
         _convert.check_out(operation, out, shape, dtype, [("x", source), ("dy", gradient)])
-    dkernel = _core.empty(shape, dtype) if out is None else out
+    dkernel = _convert.allocate(operation, shape, dtype) if out is None else out
     _core.grad_kernel(
         _convert.storage(_convert.as_dtype(source, dtype)).reshape(problem.batched),
         _convert.storage(_convert.as_dtype(gradient, dtype)).reshape(problem.batched_result),

@@ -9,7 +9,7 @@ from codebase.house import PACKAGE, ROOT, files, imports, module, name, offender
 
 MODULES = own_modules()
 FAMILIES = {"activations", "initializers", "regularizers", "constraints", "losses", "optimizers"}
-USERS_OF_THE_CORE = {"_args", "_build", "_plan", "_pool", "_problem", "geometry", "ops"}
+USERS_OF_THE_CORE = {"_args", "_build", "_convert", "_plan", "_pool", "_problem", "geometry", "ops"}
 
 
 def room(key):

@@ -129,6 +129,45 @@ def test_tensors_are_arrays(make):
     np.testing.assert_array_equal(y, tconv.conv_transpose(x.numpy(), np.ones((3, 4, 3), np.float32)))
 
 
+class DLPack:
+    """Nothing but what DLPack asks for."""
+
+    def __init__(self, tensor):
+        self.__dlpack__ = tensor.__dlpack__
+        self.__dlpack_device__ = tensor.__dlpack_device__
+
+
+@pytest.mark.parametrize("wrap", [lambda t: t, DLPack])
+@pytest.mark.parametrize(
+    "make",
+    [lambda t: t, lambda t: t.transpose(1, 2).contiguous().transpose(1, 2), lambda t: t[:, 1::2], lambda t: t[:0]],
+)
+def test_tensors_of_bfloat16_are_arrays(make, wrap):
+    """NumPy knows no bfloat16, so neither torch's __array__ nor numpy.from_dlpack gives one."""
+    x, w = make(torch.randn(2, 5, 3)).bfloat16(), torch.randn(3, 4, 3).bfloat16()
+    bfloat16 = tconv.Variable([0.0], dtype="bfloat16").dtype
+    y = tconv.conv_transpose(wrap(x), wrap(w), strides=2)
+    assert y.dtype == bfloat16
+    expected = tconv.conv_transpose(x.float().numpy().astype(bfloat16), w.float().numpy().astype(bfloat16), strides=2)
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_a_tensor_of_bfloat16_lives_as_long_as_its_array():
+    tensor = torch.arange(1000.0).bfloat16()
+    words = tconv.Variable(tensor).value
+    view = tconv._convert.to_array("test", "x", tensor)
+    assert np.shares_memory(view.view(np.uint16), tensor.view(torch.int16).numpy())
+    assert not view.flags.writeable
+    del tensor
+    np.testing.assert_array_equal(view, words)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e5m2, torch.complex64])
+def test_tensors_of_other_types_are_refused(dtype):
+    with pytest.raises(TypeError, match=r"^conv_transpose: x"):
+        tconv.conv_transpose(torch.ones(2, 5, 3).to(dtype), np.ones((3, 4, 3), np.float32))
+
+
 def test_a_tensor_that_requires_grad_is_refused_with_a_reason():
     with pytest.raises((TypeError, ValueError), match=r"^conv_transpose: x"):
         tconv.conv_transpose(torch.ones(2, 5, 3, requires_grad=True), np.ones((3, 4, 3), np.float32))
