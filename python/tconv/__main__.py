@@ -1,4 +1,4 @@
-"""The command line: ``tconv info``, ``tconv shape``, ``tconv --cmake-dir``; the same as ``python -m tconv``."""
+"""The command line: ``tconv info``, ``tconv shape``, ``tconv bench``; the same as ``python -m tconv``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import tconv
+from tconv.bench.command import add_arguments as bench_arguments
+from tconv.bench.command import run as bench_run
 from tconv.geometry import Axis, resolve
 
 Crop = tuple[int, int]
@@ -45,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     chosen = parser.parse_args(arguments)
     try:
-        lines = chosen.run(chosen)
+        for line in chosen.run(chosen):
+            print(line, flush=True)
     except (ValueError, TypeError, OSError) as error:
         print(f"tconv: {error}", file=sys.stderr)
         return 2
-    print("\n".join(lines))
     return 0
 
 
@@ -93,6 +95,15 @@ def _parser() -> Parser:
     shape.add_argument("--output-padding", metavar="N,N", type=_numbers, default=[None])
     shape.add_argument("--output-shape", metavar="N,N", type=_numbers, default=[None], help="the extents wanted")
     shape.set_defaults(run=_shape)
+
+    bench = commands.add_parser(
+        "bench",
+        help="time tconv beside the libraries that are installed",
+        description="Times tconv beside PyTorch, ONNX Runtime, OpenVINO, TensorFlow, JAX, LiteRT and ncnn, those of "
+        "them that are installed, in turns on equal threads.",
+    )
+    bench_arguments(bench)
+    bench.set_defaults(run=bench_run)
     return parser
 
 
