@@ -44,6 +44,11 @@ def test_a_layer_knows_no_model(key):
     assert not own_imports(MODULES[key]) & {"models", "__main__"}
 
 
+@modules(lambda key: room(key) not in ("bench", "__main__"))
+def test_only_the_command_line_knows_the_benchmark(key):
+    assert "bench" not in map(room, own_imports(MODULES[key]))
+
+
 def test_the_registry_knows_no_family():
     assert not {room(key) for key in own_imports(MODULES["_registry"])} & (FAMILIES | {"ops", "models", "layers"})
 

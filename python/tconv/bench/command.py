@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,9 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("mode", metavar="MODE", choices=list(MODES), help=modes)
     parser.add_argument("names", metavar="NAME", nargs="*", help="workloads, or a mode's or `extra` (default: MODE's)")
     parser.add_argument(
-        "--threads", type=int, default=min(2, cores()), help="for every contestant (default: %(default)s)"
+        "--threads", type=int, help="for every contestant (default: 2; for scaling, the most: all cores)"
     )
-    parser.add_argument("--peers", metavar="A,B", help="peers or libraries, all, or none (default: those installed)")
+    parser.add_argument("--peers", metavar="A,B", help="peers, all or none (default: those installed)")
     parser.add_argument("--seconds", type=float, default=0.25, help="of timed calls, at least (default: %(default)s)")
     parser.add_argument("--dtype", choices=DTYPES, help="(default: float32)")
     parser.add_argument(
@@ -63,8 +64,9 @@ def run(chosen: argparse.Namespace) -> Iterator[str]:
     if chosen.mode == "list":
         yield from _list(table)
         return
-    options = _options(chosen, table)
+    options, begin = _options(chosen, table), time.monotonic()
     outcome = yield from _mode(options)
+    yield f"Took {time.monotonic() - begin:.0f} s."
     if chosen.output is not None:
         yield from _write(outcome, chosen.output / options.stem)
     if outcome.failures:
@@ -72,8 +74,10 @@ def run(chosen: argparse.Namespace) -> Iterator[str]:
 
 
 def _options(chosen: argparse.Namespace, table: list[Workload]) -> Options:
-    if chosen.threads < 1:
-        raise ValueError(f"bench: --threads={chosen.threads} must be at least 1.")
+    default = cores() if chosen.mode == "scaling" else min(2, cores())
+    threads = default if chosen.threads is None else chosen.threads
+    if threads < 1:
+        raise ValueError(f"bench: --threads={threads} must be at least 1.")
     if not 0 < chosen.seconds < 3600:
         raise ValueError(f"bench: --seconds={chosen.seconds} must be positive, and below an hour.")
     if chosen.peak is not None and not chosen.peak > 0:
@@ -85,7 +89,7 @@ def _options(chosen: argparse.Namespace, table: list[Workload]) -> Options:
         mode=chosen.mode,
         workloads=choose(table, chosen.names, chosen.mode),
         peers=select(few if chosen.peers is None else chosen.peers),
-        threads=chosen.threads,
+        threads=threads,
         seconds=chosen.seconds,
         dtype=chosen.dtype or ("float64" if chosen.mode == "f64" else "float32"),
         data_format=chosen.data_format,

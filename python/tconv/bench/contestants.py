@@ -119,7 +119,7 @@ class Contestant:
             code = process.wait()
             self._end()
             raise RefusedError(f"its process ended with code {code}: {self._last_error()}")
-        process.send_signal(signal.SIGSTOP)
+        _stop(process)
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise RefusedError(answer["error"])
@@ -136,6 +136,14 @@ class Contestant:
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "no message")
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """Stops a process, and waits until none of its threads runs."""
+    process.send_signal(signal.SIGSTOP)
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    if not os.WIFSTOPPED(status):  # it has ended by itself
+        process.returncode = os.waitstatus_to_exitcode(status)
 
 
 @contextmanager

@@ -47,7 +47,9 @@ def find(name: str) -> Peer:
 
 
 def select(names: str | None) -> list[Peer]:
-    """The peers named in the comma-separated `names`, by full name or by library; "all", "none"; None: by default.
+    """The peers named in the comma-separated `names`; "all", "none"; None for those that run by default.
+
+    A library's name that is no peer's, like "torch", stands for all of its configurations.
 
     Raises:
         ValueError: a name is not that of a peer or its library.
@@ -55,8 +57,10 @@ def select(names: str | None) -> list[Peer]:
     if names is None:
         return [peer for peer in PEERS if peer.by_default]
     wanted = {name.strip() for name in names.split(",")} - {""}
-    known = {"all", "none", *(peer.name for peer in PEERS), *(peer.library for peer in PEERS)}
+    exact = {peer.name for peer in PEERS}
+    libraries = {peer.library for peer in PEERS} - exact
+    known = {"all", "none"} | exact | libraries
     if unknown := sorted(wanted - known):
-        legal = ", ".join(["all", "none", *(peer.name for peer in PEERS)])
-        raise ValueError(f"bench: no peer {', '.join(unknown)}; there are {legal}, or a library's name for all of its.")
-    return [peer for peer in PEERS if wanted & {"all", peer.name, peer.library}]
+        legal = ", ".join(["all", "none", *sorted(libraries), *(peer.name for peer in PEERS)])
+        raise ValueError(f"bench: no peer {', '.join(unknown)}; there are {legal}.")
+    return [peer for peer in PEERS if wanted & {"all", peer.name, *(libraries & {peer.library})}]
