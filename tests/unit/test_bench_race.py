@@ -72,7 +72,7 @@ def test_turns_are_spread_and_blocks_are_about_as_long():
         (0.001, 0.001, 0.1, racing.REPEATS),
         (0.001, 0.001, 1.0, 40),  # blocks of 25 ms
         (0.1, 0.1, 2.0, 20),
-        (0.1, 0.01, 9.0, racing.FEW),
+        (0.1, 0.04, 9.0, racing.FEW),
         (9.0, 0.01, 9.0, 1),
     ],
 )

@@ -17,7 +17,7 @@ __all__ = ["Racer", "Timing", "alone", "race", "turns_for"]
 
 REPEATS = 10  # turns, at least
 BLOCK = 0.025  # seconds of timed calls in a turn, at least
-FAR, FEW = 3.0, 3  # who is so many times slower decides nothing, and gets so many turns
+FAR, FEW = 2.0, 3  # who is so many times slower decides nothing, and gets so many turns
 ENDLESS = 2.0  # seconds; a far slower call that takes longer is timed once
 
 
