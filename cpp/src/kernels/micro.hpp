@@ -77,50 +77,37 @@ void multiply(const Tile<typename V::value>& t) {
     finish_tile<V, M, NV>(t, sum, t.c, t.out, 0, t.columns);
 }
 
-/// NV vectors of M rows of a depthwise product, from column n on; the last one of a single has `last` real columns.
-/// Holes: pixels may be missing.
-template <class V, int M, int NV, int TileRows, bool Holes>
-void depthwise_rows(const Tile<typename V::value>& t, Index first, Index n, Index last) {
+/// NV vectors of one row of a depthwise product, of which the last has `last` real columns; they begin at column n.
+template <class V, int NV, int TileRows>
+void depthwise_row(const Tile<typename V::value>& t, Index m, Index n, Index last) {
     using T = typename V::value;
     constexpr int W = V::width;
-    typename V::reg sum[M][NV];
-    T* c = t.c + first * t.c_stride + n;
-    for (int m = 0; m < M; ++m)
-        for (int v = 0; v < NV; ++v) sum[m][v] = t.load ? V::load(c + m * t.c_stride + v * W) : V::zero();
+    typename V::reg sum[1][NV];
+    T* c = t.c + m * t.c_stride + n;
+    for (int v = 0; v < NV; ++v) sum[0][v] = t.load ? V::load(c + v * W) : V::zero();
     const T* w = t.panel + n;
-    const T* const* rows = t.rows + first;
+    const T* const* rows = t.rows + m;
     for (Index tap = 0; tap < t.taps; ++tap, w += t.channels, rows += TileRows) {
-        if (Holes && rows[0] == nullptr) continue;
-        typename V::reg weights[NV];
-        for (int v = 0; v < NV; ++v) weights[v] = V::keep(V::load(w + v * W));
-        for (int m = 0; m < M; ++m) {
-            const T* x = rows[m] + t.offset + n;
-            for (int v = 0; v < NV; ++v) {
-                const auto a = NV == 1 && last < W ? V::load_some(x, last) : V::load(x + v * W);
-                sum[m][v] = V::fma(a, weights[v], sum[m][v]);
-            }
+        const T* x = *rows;
+        if (x == nullptr) continue;
+        x += t.offset + n;
+        for (int v = 0; v < NV; ++v) {
+            const auto a = NV == 1 && last < W ? V::load_some(x, last) : V::load(x + v * W);
+            sum[0][v] = V::fma(a, V::load(w + v * W), sum[0][v]);
         }
     }
-    finish_tile<V, M, NV>(t, sum, c, t.out == nullptr ? nullptr : t.out + first, n, (NV - 1) * W + last);
+    finish_tile<V, 1, NV>(t, sum, c, t.out == nullptr ? nullptr : t.out + m, n, (NV - 1) * W + last);
 }
 
 /// See Kernels::depthwise.
 template <class V, int TileRows>
 void depthwise(const Tile<typename V::value>& t, Index m) {
     constexpr Index W = V::width;
-    bool holes = false;
-    for (Index tap = 0; tap < t.taps; ++tap)
-        for (Index row = 0; row < m; ++row) holes = holes || t.rows[tap * TileRows + row] == nullptr;
-    Index done = 0;  // columns of a whole strip, whose rows share the weights
-    if (m == TileRows && !holes) {
-        for (; t.columns - done >= 2 * W; done += 2 * W) depthwise_rows<V, TileRows, 2, TileRows, false>(t, 0, done, W);
-    }
     for (Index row = 0; row < m; ++row) {
-        Index n = done;
-        for (; t.columns - n >= 8 * W; n += 8 * W) depthwise_rows<V, 1, 8, TileRows, true>(t, row, n, W);
-        for (; t.columns - n >= 2 * W; n += 2 * W) depthwise_rows<V, 1, 2, TileRows, true>(t, row, n, W);
-        for (; n < t.columns; n += W)
-            depthwise_rows<V, 1, 1, TileRows, true>(t, row, n, t.columns - n < W ? t.columns - n : W);
+        Index n = 0;
+        for (; t.columns - n >= 8 * W; n += 8 * W) depthwise_row<V, 8, TileRows>(t, row, n, W);
+        for (; t.columns - n >= 2 * W; n += 2 * W) depthwise_row<V, 2, TileRows>(t, row, n, W);
+        for (; n < t.columns; n += W) depthwise_row<V, 1, TileRows>(t, row, n, t.columns - n < W ? t.columns - n : W);
     }
 }
 
