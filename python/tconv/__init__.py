@@ -1,7 +1,8 @@
 """Transposed convolutions of any rank on CPUs, with Keras-style layers.
 
 Functions: conv_transpose, its gradients, its output shape; Plan for many inputs with one kernel.
-Layers: layers.Conv1DTranspose, Conv2DTranspose, Conv3DTranspose and ConvNDTranspose; Sequential.
+Layers: layers.Conv1DTranspose, Conv2DTranspose, Conv3DTranspose, ConvNDTranspose, and those that decoders are made of;
+Sequential; Model.
 """
 
 from tconv import activations, config, constraints, geometry, initializers, layers, models, regularizers
@@ -9,7 +10,7 @@ from tconv._args import ShapeError
 from tconv._build import build_info, get_cmake_dir, get_include
 from tconv._pool import get_output_pool_limit, set_output_pool_limit
 from tconv.config import get_num_threads, set_num_threads
-from tconv.models import Sequential
+from tconv.models import Model, Sequential
 from tconv.ops import (
     Plan,
     conv_transpose,
@@ -23,6 +24,7 @@ from tconv.variable import Variable
 __version__: str = build_info()["version"]
 
 __all__ = [
+    "Model",
     "Plan",
     "Sequential",
     "ShapeError",

@@ -134,6 +134,23 @@ class Plan:
             _convert.check_out(OPERATION, out, run.y_shape, dtype, [("x", array), ("bias", offset)])
         return self._run(run, array, offset, out)
 
+    def linear(self) -> Plan:
+        """This plan without its activation; the two share the packed kernel.
+
+        Example:
+            >>> import numpy as np, tconv
+            >>> plan = tconv.Plan(np.full((1, 1, 1), -2, np.float32), activation="relu")
+            >>> x = np.ones((1, 1, 1), np.float32)
+            >>> plan(x).item(), plan.linear()(x).item()
+            (0.0, -2.0)
+        """
+        plan = object.__new__(Plan)
+        for name in self.__slots__:
+            setattr(plan, name, getattr(self, name))
+        plan._activation, plan._alpha, plan._last = "linear", 0.0, None
+        plan._function = None if self._wide == self._dtype else activations.linear  # which rounds
+        return plan
+
     def output_shape(self, input_shape: Sequence[SupportsIndex | None]) -> tuple[int | None, ...]:
         """The shape of the result for an input of `input_shape`; None in it is an unknown extent.
 

@@ -5,34 +5,38 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tconv import _args
 
 if TYPE_CHECKING:
     from tconv.layers import Layer
-    from tconv.models import Sequential
+    from tconv.models import Model
     from tconv.variable import Variable
 
 _POSITIONS = (0.45, 0.80, 1.0)  # where the columns end, of the line
 _HEADER = ("Layer (type)", "Output Shape", "Param #")
+_BRANCHED_POSITIONS = (0.3, 0.56, 0.74, 1.0)
+_BRANCHED_HEADER = (*_HEADER, "Connected to")
 
 
-def summary(model: Sequential, line_length: int | None = None) -> str:
-    """The table and the counts below it."""
-    length = max(40, min(88, shutil.get_terminal_size().columns - 4)) if line_length is None else line_length
+def summary(model: Model, line_length: int | None = None) -> str:
+    """The table and the counts below it; where layers branch, with a column that says what each is connected to."""
+    table = model._table()
+    branched = any(source is not None for _, _, source in table)
+    positions, header = (_BRANCHED_POSITIONS, _BRANCHED_HEADER) if branched else (_POSITIONS, _HEADER)
+    longest = 108 if branched else 88
+    terminal = shutil.get_terminal_size().columns - 4
+    length = max(40, min(longest, terminal)) if line_length is None else line_length
     length = _args.integer("summary", "line_length", length, least=40)
     if length > 1000:
         _args.fail("summary", f"line_length={length} must be at most 1000")
-    widths = _widths(length)
-    shape = model.get_build_config() and model.input_shape
-    rows = []
-    for layer in model.layers:
-        shape = _output(layer, shape)
-        rows.append((f"{layer.name} ({type(layer).__name__})", "?" if shape is None else str(shape), _count(layer)))
-    lines = [f'Model: "{model.name}"', _rule("┏━┳┓", widths), *_cells(_HEADER, widths, "┃"), _rule("┡━╇┩", widths)]
-    for number, row in enumerate(rows):
-        lines += [_rule("├─┼┤", widths)] * bool(number) + _cells(row, widths, "│")
+    widths = _widths(length, positions)
+    lines = [f'Model: "{model.name}"', _rule("┏━┳┓", widths), *_cells(header, widths, "┃"), _rule("┡━╇┩", widths)]
+    for number, (layer, shape, source) in enumerate(table):
+        row = [f"{layer.name} ({type(layer).__name__})", "?" if shape is None else str(shape), _count(layer)]
+        lines += [_rule("├─┼┤", widths)] * bool(number)
+        lines += _cells([*row, source or "-"][: len(widths)], widths, "│")
     lines.append(_rule("└─┴┘", widths))
     lines.append(f" Total params: {_total(model.weights)}")
     lines.append(f" Trainable params: {_total(model.trainable_weights)}")
@@ -40,9 +44,9 @@ def summary(model: Sequential, line_length: int | None = None) -> str:
     return "\n".join(lines)
 
 
-def _widths(length: int) -> list[int]:
+def _widths(length: int, positions: Sequence[float]) -> list[int]:
     """Characters per column, the blanks around its text included."""
-    ends = [int(position * length) for position in _POSITIONS]
+    ends = [int(position * length) for position in positions]
     widths = [end - begin + 2 for begin, end in zip([0, *ends], ends)]
     excess = sum(widths) + len(widths) + 1 - length
     for column in range(len(widths)):
@@ -62,19 +66,10 @@ def _cells(row: Sequence[str], widths: Sequence[int], bar: str) -> list[str]:
     height = max(map(len, columns))
     padded = [column + [""] * (height - len(column)) for column in columns]
     aligned = [
-        [text.rjust(width - 2) if last else text.ljust(width - 2) for text in column]
-        for column, width, last in zip(padded, widths, (False, False, True))
+        [text.rjust(width - 2) if number == 2 else text.ljust(width - 2) for text in column]
+        for number, (column, width) in enumerate(zip(padded, widths))
     ]
     return [bar + bar.join(f" {text} " for text in line) + bar for line in zip(*aligned)]
-
-
-def _output(layer: Layer, shape: Any) -> Any:
-    """The layer's output shape, for an input of `shape` or else for what it was built for; None where unknown."""
-    shape = (layer.get_build_config() or {}).get("input_shape") if shape is None else shape
-    try:
-        return None if shape is None else layer.compute_output_shape(shape)
-    except NotImplementedError:
-        return None
 
 
 def _count(layer: Layer) -> str:

@@ -24,7 +24,8 @@ class Variable:
     Args:
         initializer: a callable of (shape, dtype), or an array-like of values, which is copied.
         shape: the shape; needed with a callable.
-        dtype: "float32", "float64", "float16", "bfloat16" (with ml_dtypes) or None for `tconv.config.floatx()`.
+        dtype: "float32", "float64", "float16", "bfloat16" (with ml_dtypes) or None for `tconv.config.floatx()`; for
+            counters also "int32", "int64" or "uint32".
         trainable: whether training may change it.
         name: its own name.
         path: its name within a model; None means `name`.
@@ -33,7 +34,7 @@ class Variable:
 
     Raises:
         ValueError: a callable came without a shape, or the values have another shape.
-        TypeError: the values are not real numbers, or the dtype is not one of the four.
+        TypeError: the values are not real numbers, or the dtype is not one of these.
         MemoryError: the shape holds more than can be allocated.
 
     Example:
@@ -63,7 +64,7 @@ class Variable:
         self.regularizer = regularizer
         self.constraint = constraint
         shape = None if shape is None else _args.extents(self.path, "shape", shape, ())
-        to = _convert.compute_dtype(self.path, _config.floatx() if dtype is None else dtype)
+        to = _dtype(self.path, _config.floatx() if dtype is None else dtype)
         if callable(initializer):
             if shape is None:
                 raise ValueError(f"Variable '{self.path}': an initializer needs a shape.")
@@ -186,6 +187,12 @@ class Variable:
 
     def __rtruediv__(self, other: Any) -> Any:
         return other / self._array
+
+
+def _dtype(path: str, dtype: Any) -> np.dtype[Any]:
+    if isinstance(dtype, str) and dtype in ("int32", "int64", "uint32"):
+        return np.dtype(dtype)
+    return _convert.compute_dtype(path, dtype)
 
 
 def _fixed(path: str, value: Any, dtype: np.dtype[Any]) -> Array:

@@ -1,19 +1,37 @@
-"""An activation function as a layer of its own."""
+"""Activation functions as layers of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable
 from typing import Any
 
-from tconv import activations
+from tconv import _args, activations
 from tconv._convert import Array
-from tconv._registry import Objects
 from tconv.layers import arguments
-from tconv.layers.base import Layer
-from tconv.layers.building import Shape, checked_shape
+from tconv.layers.differentiation import Back
+from tconv.layers.elementwise import Elementwise
 
 
-class Activation(Layer):
+class _Applied(Elementwise):
+    """A layer that applies a function of `tconv.activations`."""
+
+    def _function(self) -> Callable[..., Any]:
+        raise NotImplementedError
+
+    def call(self, inputs: Array) -> Any:
+        """The function of `inputs`."""
+        return self._function()(inputs)
+
+    def call_vjp(self, inputs: Array, *, training: bool | None = None, input_gradient: bool = True) -> tuple[Any, Back]:
+        """The output and its pullback, which keeps the input only where the output is not enough."""
+        function = self._function()
+        pre = inputs if activations.needs_input(function) else None
+        outputs = function(inputs)
+        return outputs, lambda dy: (activations.pullback(function, pre, outputs, dy), ())
+
+
+class Activation(_Applied):
     """Applies a function to every element.
 
     Args:
@@ -28,32 +46,94 @@ class Activation(Layer):
         array([0., 2.], dtype=float32)
     """
 
+    _objects = (*_Applied._objects, "activation")
+
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = arguments.named(type(self).__name__, "activation", activations.get, activation)
-        self.built = True
 
-    def _sublayers(self) -> Iterator[Layer]:
-        return iter(())
-
-    def call(self, inputs: Array) -> Any:
-        """`activation(inputs)`."""
-        return self.activation(inputs)
-
-    def compute_output_shape(self, input_shape: Any) -> Shape:
-        """`input_shape`."""
-        return checked_shape(self.name, input_shape)
+    def _function(self) -> Callable[..., Any]:
+        function: Callable[..., Any] = self.activation
+        return function
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
-    def __repr__(self) -> str:
-        dtype = "" if self.dtype_policy.name == "float32" else f", dtype={self.dtype_policy.name!r}"
-        return f"Activation({arguments.label(self.activation)!r}{dtype}, name={self.name!r})"
 
-    @classmethod
-    def _deserialized(cls, config: dict[str, Any], custom_objects: Objects | None) -> dict[str, Any]:
-        if isinstance(config["activation"], (str, Mapping)):
-            config["activation"] = activations.deserialize(config["activation"], custom_objects)
-        return super()._deserialized(config, custom_objects)
+class ReLU(_Applied):
+    """x above the threshold, at most max_value; else negative_slope * (x - threshold).
+
+    Args:
+        max_value: largest value of the result, >= 0; None for no limit.
+        negative_slope: slope below the threshold, >= 0.
+        threshold: value below which the slope counts, >= 0.
+        **kwargs: `name`, `dtype`, `trainable`, `activity_regularizer` and `input_shape`, as for every layer.
+
+    Raises:
+        ValueError: an argument is negative or no number.
+
+    Example:
+        >>> ReLU(max_value=6, negative_slope=0.5)([-2.0, 1.0, 9.0])
+        array([-1.,  1.,  6.], dtype=float32)
+    """
+
+    def __init__(
+        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        kind = type(self).__name__
+        self.max_value = None if max_value is None else _not_negative(kind, "max_value", max_value)
+        self.negative_slope = _not_negative(kind, "negative_slope", negative_slope)
+        self.threshold = _not_negative(kind, "threshold", threshold)
+
+    def _function(self) -> Callable[..., Any]:
+        if self.max_value is None and self.negative_slope == 0 and self.threshold == 0:
+            return activations.relu
+        return functools.partial(
+            activations.relu,
+            negative_slope=self.negative_slope,
+            max_value=self.max_value,
+            threshold=self.threshold,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        own = {name: getattr(self, name) for name in ("max_value", "negative_slope", "threshold")}
+        return {**super().get_config(), **own}
+
+
+class LeakyReLU(_Applied):
+    """x for x >= 0, else negative_slope * x.
+
+    Args:
+        negative_slope: slope below 0, >= 0. In tf.keras and its configs it is called `alpha`.
+        **kwargs: `name`, `dtype`, `trainable`, `activity_regularizer` and `input_shape`, as for every layer.
+
+    Raises:
+        ValueError: the slope is negative or no number.
+
+    Example:
+        >>> LeakyReLU(negative_slope=0.5)([-2.0, 1.0])
+        array([-1.,  1.], dtype=float32)
+    """
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        if "alpha" in kwargs:
+            negative_slope = kwargs.pop("alpha")
+        super().__init__(**kwargs)
+        self.negative_slope = _not_negative(type(self).__name__, "negative_slope", negative_slope)
+
+    def _function(self) -> Callable[..., Any]:
+        return functools.partial(activations.leaky_relu, negative_slope=self.negative_slope)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+def _not_negative(kind: str, name: str, value: Any) -> float:
+    number = arguments.named(kind, name, functools.partial(_args.number, kind, name), value)
+    if not number >= 0:
+        raise ValueError(f"{kind}: {name} cannot be None or negative. Received: {name}={value}")
+    return value if isinstance(value, (int, float)) else float(number)

@@ -102,6 +102,17 @@ def padding(kind: str, value: Any, rank: int) -> str | tuple[Any, ...]:
     return tuple(begin if begin == end else (begin, end) for begin, end in pairs)
 
 
+def convolution_padding(kind: str, value: Any, rank: int) -> str:
+    """A mode of an ordinary convolution in lower case; "causal" is for one axis."""
+    modes = ("valid", "same", "causal") if rank == 1 else ("valid", "same")
+    if not isinstance(value, str) or value.lower() not in modes:
+        legal = ", ".join(map(repr, modes))
+        raise ValueError(
+            f"{kind}: The `padding` argument must be one of {legal}. Received: padding={_args.show(value)}"
+        )
+    return value.lower()
+
+
 def data_format(kind: str, value: Any) -> str:
     """One of the two formats in lower case; None is `tconv.config.image_data_format()`, read now."""
     name = _args.lowered(_config.image_data_format() if value is None else value)

@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from tconv import _args, _convert, regularizers
-from tconv._convert import Array
-from tconv._registry import Objects, check_keys, snake_case
-from tconv.layers import arguments
+from tconv._registry import snake_case
+from tconv.layers import arguments, differentiation, symbolic
 from tconv.layers import dtype_policy as policies
-from tconv.layers.building import Losses, Shape, batch_shape_argument, calls, names, recording
+from tconv.layers.building import Losses, Shape, batch_shape_argument, calls, checked_shape, names, recording
+from tconv.layers.described import Described
+from tconv.layers.differentiation import Back, Pullback
 from tconv.layers.input_spec import InputSpec
-from tconv.layers.weights import Weighted, copies
+from tconv.layers.structure import flat, shapes_of
+from tconv.layers.weights import copies
 
-L = TypeVar("L", bound="Layer")
 
-
-class Layer(Weighted):
-    """Base class of all layers: subclass it, make weights in `build(input_shape)`, compute in `call(inputs)`.
+class Layer(Described):
+    """Base class of all layers: subclass it, make weights in `build(input_shape)`, compute in `call(inputs)`, and, for
+    gradients, in `call_vjp(inputs)`.
 
     Args:
         activity_regularizer: a penalty on the outputs, divided by the batch size into `losses`; None for none.
@@ -53,7 +54,6 @@ class Layer(Weighted):
     """
 
     supports_masking = False
-    _transient: tuple[str, ...] = ("_lock", "_losses")  # never copied or pickled
 
     def __init__(
         self,
@@ -99,6 +99,7 @@ class Layer(Weighted):
     def _renew(self) -> None:
         super()._renew()
         self._losses = Losses()
+        self._nodes: list[symbolic.Node] = []
 
     def _sublayers(self) -> Iterator[Layer]:
         """The layers held in attributes, in the order in which they were set."""
@@ -117,12 +118,14 @@ class Layer(Weighted):
             ValueError: the shape does not fit the layer.
         """
 
-    def call(self, inputs: Array) -> Any:
+    def call(self, inputs: Any) -> Any:
         """The computation, on an array in `compute_dtype`; override it."""
         raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call()` method implemented.")
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Converts `inputs` to `compute_dtype`, builds the layer if that is still to do, and returns `call(inputs)`.
+
+        On symbolic tensors, what `Input` and calls on it give, it returns symbolic tensors: see `tconv.Model`.
 
         Raises:
             ValueError: the inputs do not fit the layer.
@@ -130,54 +133,204 @@ class Layer(Weighted):
         """
         if "_lock" not in self.__dict__:
             raise RuntimeError(f"{type(self).__name__}.__init__() must call super().__init__() first.")
-        if "training" in kwargs and "training" not in self._call_options:
-            kwargs.pop("training")  # a model hands it to every layer; this one computes the same either way
-        array = self._converted(inputs)
-        self._check_input(array.shape)
-        active = calls.layers
-        if not active:
-            self._clear_losses()
-        active.append(self)
+        if symbolic.is_symbolic(inputs):
+            return symbolic.symbolic_call(self, inputs, {**dict(zip(("training",), args)), **kwargs})
+        arrays, before = self._entered(inputs, kwargs, given=bool(args))
         try:
-            if not self.built:
-                with self._lock:
-                    if not self.built:
-                        self.build(array.shape)
-                self._check_input(array.shape)
-            outputs = self.call(array, *args, **kwargs)
+            self._build_for(arrays)
+            outputs = self.call(arrays, *args, **kwargs)
             if self.activity_regularizer is not None:
-                penalty = self.activity_regularizer(outputs)
-                batch = len(outputs) if np.ndim(outputs) else 1
-                self.add_loss(penalty / batch if batch else penalty)
+                self._add_activity_loss(outputs)
         finally:
-            active.pop()
+            calls.leave(before)
         return outputs
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def vjp(self, inputs: Any, *, training: bool | None = None, input_gradient: bool = True) -> tuple[Any, Pullback]:
+        """The output, and the function that turns a gradient by it into gradients by input and weights.
+
+        Nothing is changed but `losses`: new moving statistics are in `pullback.updates`. What is kept is the input and,
+        where the activation's derivative needs it, the output or what the activation was applied to.
+
+        Args:
+            inputs: as for a call.
+            training: as for a call.
+            input_gradient: False where dx is not needed: it is None then.
+
+        Returns:
+            y, and `pullback(dy) -> (dx, grads)`; see `Pullback`.
+
+        Raises:
+            ValueError, TypeError: as for a call; also a TypeError where the derivative of the activation or of a
+                regularizer is not known.
+            NotImplementedError: the layer has no `call_vjp`.
+
+        Example:
+            >>> import numpy as np, tconv
+            >>> layer = tconv.layers.Conv1DTranspose(1, 2, strides=2, kernel_initializer="ones")
+            >>> y, pullback = layer.vjp([[[1.0], [2.0]]])
+            >>> dx, (dkernel, dbias) = pullback(np.ones_like(y))
+            >>> dx.ravel().tolist(), dkernel.ravel().tolist(), dbias.tolist()
+            ([2.0, 2.0], [3.0, 3.0], [4.0])
+        """
+        return differentiation.vjp(self, inputs, training, input_gradient)
+
+    def call_vjp(self, inputs: Any, *, training: bool | None = None, input_gradient: bool = True) -> tuple[Any, Back]:
+        """`call(inputs)` and its pullback; override it together with `call`, for `vjp`.
+
+        Args:
+            inputs: as for `call`.
+            training: as for `call`.
+            input_gradient: whether anybody asks for dx; else None may stand in its place.
+
+        Returns:
+            The outputs, and a function of dy that gives dx and a list of pairs: a variable and the gradient by it. A
+            layer within is differentiated by its own `vjp`, whose gradients are in the order of its
+            `trainable_weights`.
+        """
+        raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call_vjp()` method implemented.")
+
+    def _linearized(self, inputs: Any, training: bool | None, input_gradient: bool) -> tuple[Any, Back]:
+        """What `__call__` does, with the pullback."""
+        if symbolic.is_symbolic(inputs):
+            raise ValueError(f"Layer '{self.name}': vjp takes arrays. Received: {inputs}")
+        self._check_derivative()
+        kwargs = {"training": training}
+        arrays, before = self._entered(inputs, kwargs)
+        try:
+            self._build_for(arrays)
+            outputs, back = self.call_vjp(arrays, input_gradient=input_gradient, **kwargs)
+            if self.activity_regularizer is not None:
+                self._add_activity_loss(outputs)
+                back = differentiation.with_activity(self.activity_regularizer, outputs, back)
+        finally:
+            calls.leave(before)
+        return outputs, back
+
+    def _check_derivative(self) -> None:
+        """Refuses a `call_vjp` that was inherited with another `call`."""
+        for cls in type(self).__mro__:
+            if "call_vjp" in cls.__dict__ and cls is not Layer:
+                return
+            if "call" in cls.__dict__:
+                raise NotImplementedError(
+                    f"Layer {type(self).__name__} cannot be differentiated: {cls.__name__} defines call(), and needs "
+                    "call_vjp() beside it."
+                )
+
+    def _entered(self, inputs: Any, kwargs: dict[str, Any], given: bool = False) -> tuple[Any, bool | None]:
+        """Begins a call: the inputs as arrays, and what `calls.leave` needs.
+
+        Completes `training` in `kwargs`, unless it may be `given` by position.
+        """
+        training = kwargs.get("training")
+        if training is None:
+            training = calls.training
+        if "training" not in self._call_options:
+            kwargs.pop("training", None)  # a model hands it to every layer; this one computes the same either way
+        elif not given:
+            kwargs["training"] = training
+        arrays = self._converted(inputs)
+        self._check_input(shapes_of(arrays))
+        if not calls.layers:
+            self._clear_losses()
+        return arrays, calls.enter(self, training)
+
+    def _build_for(self, arrays: Any) -> None:
+        if not self.built:
+            with self._lock:
+                if not self.built:
+                    self.build(shapes_of(arrays))
+            self._check_input(shapes_of(arrays))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output for inputs of `input_shape`; override it."""
         raise NotImplementedError(f"Layer {type(self).__name__} should implement `compute_output_shape(input_shape)`.")
 
     def _input_dtype(self) -> np.dtype[Any]:
         return self._policy.compute
 
-    def _converted(self, inputs: Any) -> Array:
+    def _output_dtypes(self, count: int) -> list[str]:
+        """The names of the dtypes of the outputs."""
+        return [self.compute_dtype] * count
+
+    def _arranged(self, inputs: Any) -> Any:
+        """The inputs of a symbolic call as `call` takes them: one, if the layer doesn't say otherwise."""
+        if isinstance(inputs, (list, tuple)) and len(inputs) == 1:
+            return inputs[0]
+        if not isinstance(inputs, symbolic.SymbolicTensor):
+            raise ValueError(f"Layer '{self.name}' takes one input. Received: {inputs}")
+        return inputs
+
+    def _converted(self, inputs: Any) -> Any:
         array = _convert.to_array(self.name, "inputs", inputs)
         dtype = self._input_dtype()
         return array if array.dtype == dtype else array.astype(dtype)
 
-    def _check_input(self, shape: Shape) -> None:
+    def _check_input(self, shape: Any) -> None:
         if self.input_spec is not None:
             self.input_spec.check(shape, self.name)
 
-    def _known_shape(self) -> Shape | None:
+    def _checked_shape(self, shape: Any) -> Any:
+        return checked_shape(self.name, shape)
+
+    def _known_shape(self) -> Any:
         """What to build for when no shape is given."""
         return self._batch_shape_arg
 
-    def _check_rebuild(self, shape: Shape) -> None:
+    def _check_rebuild(self, shape: Any) -> None:
         """Refuses to build a built layer for a shape that its weights do not fit."""
         self._check_input(shape)
 
+    def get_build_config(self) -> dict[str, Any] | None:
+        """{"input_shape": the shape it was built for}; None before, or if there is nothing to build."""
+        return None if type(self).build is Layer.build else super().get_build_config()
+
+    def build_from_config(self, config: Mapping[str, Any] | None) -> None:
+        """Builds for the shape that `get_build_config` gave.
+
+        Raises:
+            ValueError: there is no shape in it, or it does not fit.
+        """
+        if config is None:
+            return
+        if not isinstance(config, Mapping) or (config and "input_shape" not in config):
+            shown = _args.show(config)
+            raise ValueError(f"Layer '{self.name}': a build config has the key 'input_shape', not {shown}.")
+        if config:
+            self.build(config["input_shape"])
+
+    # ---- symbolic tensors
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input of its first symbolic call.
+
+        Raises:
+            AttributeError: there was none.
+        """
+        return self._first_node().inputs
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of its first symbolic call.
+
+        Raises:
+            AttributeError: there was none.
+        """
+        return self._first_node().outputs
+
+    def _first_node(self) -> symbolic.Node:
+        if not self._nodes:
+            raise AttributeError(f"Layer '{self.name}' was not called on symbolic tensors: it has no input and output.")
+        return self._nodes[0]
+
     # ---- losses
+
+    def _add_activity_loss(self, outputs: Any) -> None:
+        for output in flat(outputs):
+            penalty = self.activity_regularizer(output)
+            batch = len(output) if np.ndim(output) else 1
+            self.add_loss(penalty / batch if batch else penalty)
 
     def add_loss(self, loss: Any) -> None:
         """Adds a number, or several, to `losses` until this thread's next call.
@@ -213,90 +366,3 @@ class Layer(Weighted):
         self._losses.values = []
         for layer in self._sublayers():
             layer._clear_losses()
-
-    # ---- description
-
-    @property
-    def path(self) -> str | None:
-        """Its name within the model that it was built in; None before."""
-        return self._path
-
-    @property
-    def dtype_policy(self) -> policies.DTypePolicy:
-        """The policy that its `dtype` named."""
-        return self._policy
-
-    @property
-    def dtype(self) -> str:
-        """The name of the weights' dtype."""
-        return self._policy.variable_dtype
-
-    @property
-    def variable_dtype(self) -> str:
-        """The name of the weights' dtype."""
-        return self._policy.variable_dtype
-
-    @property
-    def compute_dtype(self) -> str:
-        """The name of the dtype in which inputs are taken and outputs are given."""
-        return self._policy.compute_dtype
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, with objects as Keras' configs."""
-        config = {"name": self.name, "trainable": self.trainable, "dtype": policies.serialize(self._policy)}
-        if self.activity_regularizer is not None:
-            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        return config
-
-    @classmethod
-    def from_config(cls: type[L], config: Mapping[str, Any], custom_objects: Objects | None = None) -> L:
-        """The layer that `get_config` described, here, in Keras 3 or in tf.keras; not built.
-
-        Args:
-            config: the arguments by name.
-            custom_objects: classes and functions of your own, by the name the config gives them.
-
-        Raises:
-            ValueError: a key or a name in the config is not known.
-        """
-        if not isinstance(config, Mapping):
-            raise ValueError(f"{cls.__name__}: a config is a dictionary of arguments, not {_args.show(config)}.")
-        check_keys(cls, config)
-        return cls(**cls._deserialized(dict(config), custom_objects))
-
-    @classmethod
-    def _deserialized(cls, config: dict[str, Any], custom_objects: Objects | None) -> dict[str, Any]:
-        """`config` with objects in the place of their configs."""
-        penalty = config.get("activity_regularizer")
-        if isinstance(penalty, (str, Mapping)):
-            config["activity_regularizer"] = regularizers.deserialize(penalty, custom_objects)
-        return config
-
-    def get_build_config(self) -> dict[str, Any] | None:
-        """{"input_shape": the shape it was built for}, or None before."""
-        return None if self._build_shape is None else {"input_shape": self._build_shape}
-
-    def build_from_config(self, config: Mapping[str, Any] | None) -> None:
-        """Builds for the shape that `get_build_config` gave.
-
-        Raises:
-            ValueError: there is no shape in it, or it does not fit.
-        """
-        if config is None:
-            return
-        if not isinstance(config, Mapping) or (config and "input_shape" not in config):
-            shown = _args.show(config)
-            raise ValueError(f"Layer '{self.name}': a build config has the key 'input_shape', not {shown}.")
-        if config:
-            self.build(config["input_shape"])
-
-    def __getstate__(self) -> dict[str, Any]:
-        with self._lock:
-            return {key: value for key, value in self.__dict__.items() if key not in self._transient}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._renew()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} name={self.name}, built={self.built}>"

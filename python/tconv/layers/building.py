@@ -6,9 +6,13 @@ import collections
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tconv import _args
+
+if TYPE_CHECKING:
+    from tconv._convert import Array
+    from tconv.variable import Variable
 
 Shape = tuple[Any, ...]
 """Extents; None where one is not known."""
@@ -28,11 +32,40 @@ class _Names:
         return f"{prefix}_{count}" if count else prefix
 
 
-class _Calls(threading.local):
-    """The layers whose calls or builds this thread is inside of, outermost first."""
+class Updates:
+    """New values of variables that are not trained, gathered instead of assigned."""
 
     def __init__(self) -> None:
-        self.layers: list[Any] = []
+        self._values: dict[int, tuple[Variable, Array]] = {}
+
+    def value(self, variable: Variable) -> Array:
+        """The variable's value as it will be."""
+        return self._values[id(variable)][1] if id(variable) in self._values else variable.value
+
+    def assign(self, variable: Variable, value: Array) -> None:
+        self._values[id(variable)] = (variable, value)
+
+    def pairs(self) -> tuple[tuple[Variable, Array], ...]:
+        return tuple(self._values.values())
+
+
+class _Calls(threading.local):
+    """What this thread is inside of."""
+
+    def __init__(self) -> None:
+        self.layers: list[Any] = []  # called or being built, outermost first
+        self.training: bool | None = None  # what the innermost call was told
+        self.updates: Updates | None = None  # where a vjp gathers them; None outside of one
+
+    def enter(self, layer: Any, training: bool | None) -> bool | None:
+        """Begins a call; returns what `leave` needs."""
+        before, self.training = self.training, training
+        self.layers.append(layer)
+        return before
+
+    def leave(self, before: bool | None) -> None:
+        self.layers.pop()
+        self.training = before
 
 
 class Losses(threading.local):
@@ -55,7 +88,7 @@ def recording(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
             if self._building:  # super().build() inside a build()
                 build(self, input_shape)
                 return
-            shape = checked_shape(self.name, self._known_shape() if input_shape is None else input_shape)
+            shape = self._checked_shape(self._known_shape() if input_shape is None else input_shape)
             if self.built:
                 self._check_rebuild(shape)
                 return

@@ -8,7 +8,8 @@ from typing import Any
 
 from tconv._args import MAX_RANK
 from tconv.layers import arguments
-from tconv.layers.base_conv_transpose import ConvTranspose, signature_parameters
+from tconv.layers.base_conv import parameters_of
+from tconv.layers.base_conv_transpose import ConvTranspose
 
 
 class Conv1DTranspose(ConvTranspose):
@@ -77,4 +78,4 @@ class ConvNDTranspose(ConvTranspose):
 
 
 _RANK = inspect.Parameter("rank", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="int")
-ConvNDTranspose.__signature__ = inspect.Signature([_RANK, *signature_parameters(1)])
+ConvNDTranspose.__signature__ = inspect.Signature([_RANK, *parameters_of(ConvTranspose, 1)])

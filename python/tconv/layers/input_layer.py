@@ -12,11 +12,13 @@ from tconv import config as _config
 from tconv._convert import Array
 from tconv.layers.base import Layer
 from tconv.layers.building import Shape, checked_shape
+from tconv.layers.differentiation import Back
 from tconv.layers.input_spec import InputSpec
+from tconv.layers.symbolic import SymbolicTensor, node_of
 
 
 class InputLayer(Layer):
-    """States the shape of a model's input, as the first entry of a Sequential; `Input` makes one.
+    """States the shape of a model's input; `Input` makes one and gives its symbolic tensor.
 
     Args:
         shape: without the batch axis; None for an extent that may be anything.
@@ -73,12 +75,26 @@ class InputLayer(Layer):
     def _input_dtype(self) -> np.dtype[Any]:
         return self._converts_to
 
+    def _output_dtypes(self, count: int) -> list[str]:
+        return [self.dtype] * count
+
+    @property
+    def output(self) -> SymbolicTensor:
+        """The symbolic tensor that stands for the input; always the same."""
+        with self._lock:
+            tensor: SymbolicTensor = (self._nodes or [node_of(self, None, {}, self.batch_shape)])[0].outputs
+        return tensor
+
     def _sublayers(self) -> Iterator[Layer]:
         return iter(())
 
     def call(self, inputs: Array) -> Array:
         """The inputs themselves."""
         return inputs
+
+    def call_vjp(self, inputs: Array, *, training: bool | None = None, input_gradient: bool = True) -> tuple[Any, Back]:
+        """The inputs themselves, and the gradient as it comes."""
+        return inputs, lambda dy: (dy, ())
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """`input_shape`."""
@@ -106,14 +122,15 @@ def Input(  # noqa: N802
     dtype: Any = None,
     batch_shape: Sequence[int | None] | None = None,
     name: str | None = None,
-) -> InputLayer:
-    """The first entry of a Sequential: the shape and dtype of its input. See InputLayer for the arguments.
+) -> SymbolicTensor:
+    """The shape and dtype of a model's input, as a symbolic tensor: call layers on it, and make a `tconv.Model` of what
+    comes out; or give it to a Sequential as its first entry. See InputLayer for the arguments.
 
     Example:
-        >>> Input((None, None, 3), name="image").batch_shape
-        (None, None, None, 3)
+        >>> Input((None, None, 3), name="image")
+        <SymbolicTensor shape=(None, None, None, 3), dtype=float32, name=image>
     """
-    return InputLayer(shape, batch_size, dtype, batch_shape=batch_shape, name=name)
+    return InputLayer(shape, batch_size, dtype, batch_shape=batch_shape, name=name).output
 
 
 def _dtype(name: Any) -> np.dtype[Any]:

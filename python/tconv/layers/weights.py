@@ -105,10 +105,14 @@ class Weighted:
         found = found + [weight for layer in self._sublayers() for weight in layer.weights]
         return list({id(weight): weight for weight in found}.values())
 
+    def _states(self) -> list[Variable]:
+        """State that is no weight, of this layer and those in it: what random numbers go on from."""
+        return [state for layer in self._sublayers() for state in layer._states()]
+
     @property
     def variables(self) -> list[Variable]:
-        """All state; the same as `weights`."""
-        return self.weights
+        """All state: `weights`, and what random numbers go on from."""
+        return list({id(variable): variable for variable in self.weights + self._states()}.values())
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -121,7 +125,12 @@ class Weighted:
         return [weight for weight in self.weights if not (weight.trainable and self.trainable)]
 
     trainable_variables = trainable_weights
-    non_trainable_variables = non_trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """`variables` without those that training changes."""
+        trained = set(map(id, self.trainable_weights))
+        return [variable for variable in self.variables if id(variable) not in trained]
 
     @property
     def trainable(self) -> bool:

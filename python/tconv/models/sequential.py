@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from tconv import _args, _convert, layers
+from tconv import _args, _convert
 from tconv._convert import Array
-from tconv._registry import Family, Objects
-from tconv._summary import summary
-from tconv.layers import arguments
+from tconv._registry import Objects
 from tconv.layers.base import Layer
 from tconv.layers.building import Shape, checked_shape
+from tconv.layers.differentiation import Back, Gradients, differentiated
 from tconv.layers.input_layer import InputLayer
+from tconv.layers.symbolic import SymbolicTensor, symbolic_call
+from tconv.models.model import Model
 
 
-class Sequential(Layer):
+class Sequential(Model):
     """A model of layers, each applied to the output of the one before.
 
     With an `Input` first, or a first layer that has `input_shape=`, the weights are made at once; else by `build` or
@@ -46,7 +45,9 @@ class Sequential(Layer):
         (5, 32, 32, 3)
     """
 
-    def __init__(self, layers: Iterable[Layer] | None = None, trainable: bool = True, name: str | None = None) -> None:
+    _transient = (*Model._transient, "_symbols")
+
+    def __init__(self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
         self._layers: tuple[Layer, ...] = ()  # replaced as a whole: a call sees one state of it
         self._output_shape: Shape | None = None
@@ -64,8 +65,8 @@ class Sequential(Layer):
         """The layers, without the InputLayer."""
         return [layer for layer in self._layers if not isinstance(layer, InputLayer)]
 
-    def add(self, layer: Layer) -> None:
-        """Adds a layer at the end.
+    def add(self, layer: Layer | SymbolicTensor) -> None:
+        """Adds a layer at the end; an `Input` only at the begin.
 
         Raises:
             ValueError: it is not a layer, has a name that is taken, or does not fit the output before it.
@@ -94,26 +95,9 @@ class Sequential(Layer):
             self._build_if_known()
             return last
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """The layer of a name, or at an index of `layers`.
-
-        Raises:
-            ValueError: there is no such layer, or not exactly one of the two was given.
-        """
-        if (name is None) == (index is None):
-            raise ValueError("get_layer: give exactly one of `name` and `index`.")
-        found = self.layers
-        if index is not None:
-            index = _args.integer("get_layer", "index", index)
-            if not -len(found) <= index < len(found):
-                raise ValueError(f"get_layer: index={index} is out of range for {len(found)} layers.")
-            return found[index]
-        for layer in self._layers:
-            if isinstance(name, str) and layer.name == name:
-                return layer
-        raise ValueError(f"No such layer: {_args.show(name)}. Existing layers are: {[layer.name for layer in found]}.")
-
     def _append(self, layer: Any) -> None:
+        if isinstance(layer, SymbolicTensor) and isinstance(layer.node.layer, InputLayer):
+            layer = layer.node.layer
         if not isinstance(layer, Layer):
             raise ValueError(
                 "Only instances of `tconv.layers.Layer` can be added to a Sequential model. Received: "
@@ -134,6 +118,41 @@ class Sequential(Layer):
 
     def _sublayers(self) -> Iterator[Layer]:
         return iter(self._layers)
+
+    def _renew(self) -> None:
+        super()._renew()
+        self._symbols: tuple[Any, ...] = ()
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input, on which all layers were called one after the other.
+
+        Raises:
+            AttributeError: the model is not built.
+        """
+        return self._ends()[0]
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output.
+
+        Raises:
+            AttributeError: the model is not built.
+        """
+        return self._ends()[1]
+
+    def _ends(self) -> tuple[Any, Any]:
+        """Symbolic input and output, for the present layers."""
+        with self._lock:
+            first = self._layers[0] if self._layers else None
+            if not self.built or not isinstance(first, InputLayer):
+                raise AttributeError(f"Sequential model '{self.name}' has no defined input and output yet.")
+            if not self._symbols or self._symbols[0] != self._layers:
+                tensor: Any = first.output
+                for layer in self._layers[1:]:
+                    tensor = symbolic_call(layer, tensor, {})
+                self._symbols = (self._layers, first.output, tensor)
+            return self._symbols[1], self._symbols[2]
 
     # ---- building
 
@@ -228,6 +247,9 @@ class Sequential(Layer):
     def _input_dtype(self) -> np.dtype[Any]:
         return self._layers[0]._input_dtype() if self._layers else super()._input_dtype()
 
+    def _output_dtypes(self, count: int) -> list[str]:
+        return self._layers[-1]._output_dtypes(count)
+
     def _check_input(self, shape: Shape) -> None:
         if not self.layers:
             raise ValueError(f"Sequential model '{self.name}' has no layers. Call `model.add(layer)`.")
@@ -240,60 +262,45 @@ class Sequential(Layer):
             outputs = layer(outputs) if training is None else layer(outputs, training=training)
         return outputs
 
-    def predict(self, x: Any, batch_size: int | None = 32, verbose: int = 0) -> Array:
-        """The model's output for `x`, computed `batch_size` examples at a time and put into one array.
+    def call_vjp(self, inputs: Array, *, training: bool | None = None, input_gradient: bool = True) -> tuple[Any, Back]:
+        """The output of the last layer, and the pullback through all of them."""
+        outputs: Any = inputs
+        wanted, backs = input_gradient, []
+        for layer in self.layers:
+            outputs, back = differentiated(layer, outputs, training, wanted)
+            backs.append(back)
+            wanted = wanted or bool(layer.trainable_weights)
 
-        Args:
-            x: array-like, batch first.
-            batch_size: at least 1; None for 32.
-            verbose: 0 for silence, 1 for a line that counts the batches, 2 for one line at the end.
+        def pullback(dy: Any) -> tuple[Any, Gradients]:
+            gradients: list[Any] = []
+            for back in reversed(backs):
+                if back is None:  # neither this layer nor any before it asks for a gradient
+                    return None, gradients
+                dy, found = back(dy)
+                gradients += found
+            return dy if input_gradient else None, gradients
 
-        Raises:
-            ValueError: the input does not fit, or an argument is not valid.
-            TypeError: the input is not an array of real numbers.
-        """
-        size = arguments.positive("predict", "batch_size", 32 if batch_size is None else batch_size)
-        verbose = _args.integer("predict", "verbose", verbose)
-        if verbose not in (0, 1, 2):
-            raise ValueError(f"predict: verbose={verbose} must be 0, 1 or 2.")
-        array = _convert.to_array(self.name, "x", x)
-        self._check_input(array.shape)
-        count = len(array)
-        steps = max(1, -(-count // size))
-        outputs = np.asarray(self(array[:size], training=False))
-        if steps > 1:
-            first, outputs = outputs, _convert.allocate("predict", (count, *outputs.shape[1:]), outputs.dtype)
-            outputs[:size] = first
-        for step in range(steps):
-            if step:
-                outputs[step * size : (step + 1) * size] = self(array[step * size : (step + 1) * size], training=False)
-            if verbose == 1:
-                _report(f"\r{step + 1}/{steps}")
-        if verbose:
-            _report("\n" if verbose == 1 else f"{steps}/{steps}\n")
-        return outputs
+        return outputs, pullback
 
     # ---- description
 
-    def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
-        """Prints the layers, their output shapes and numbers of weights as a table.
-
-        Args:
-            line_length: characters in a line, at least 40; None for the terminal's, at most 88.
-            print_fn: called once with the whole text; None for print.
-
-        Raises:
-            ValueError: the line is too short.
-        """
-        text = summary(self, line_length)
-        if print_fn is None:
-            _report(text + "\n")
-        else:
-            print_fn(text)
+    def _table(self) -> list[tuple[Layer, Any, str | None]]:
+        rows: list[tuple[Layer, Any, str | None]] = []
+        shape: Any = self._build_shape
+        for layer in self.layers:
+            shape = layer._build_shape if shape is None else shape
+            try:
+                shape = None if shape is None else layer.compute_output_shape(shape)
+            except NotImplementedError:
+                shape = None
+            rows.append((layer, shape, None))
+        return rows
 
     def get_config(self) -> dict[str, Any]:
         """The name and the layers' configs, as Keras 3 writes them."""
-        config = {**super().get_config(), "layers": [_FAMILY.serialize(layer) for layer in self._layers]}
+        from tconv.models.configs import serialize
+
+        config = {**super().get_config(), "layers": [serialize(layer) for layer in self._layers]}
         return config if self._build_shape is None else {**config, "build_input_shape": self._build_shape}
 
     @classmethod
@@ -308,6 +315,8 @@ class Sequential(Layer):
         Raises:
             ValueError: the config is not one, or names something that is not known.
         """
+        from tconv.models.configs import deserialize, unbuilt
+
         if isinstance(config, (list, tuple)):
             config = {"layers": config}
         if not isinstance(config, Mapping) or not isinstance(config.get("layers"), (list, tuple)):
@@ -319,7 +328,7 @@ class Sequential(Layer):
         model = cls(trainable=config.get("trainable", True), name=config.get("name"))
         shape = config.get("build_input_shape")
         for entry in config["layers"]:
-            layer = _FAMILY.deserialize(_unbuilt(entry), custom_objects)
+            layer = deserialize(unbuilt(entry), custom_objects)
             model._append(layer)
             if shape is None and isinstance(layer, InputLayer):
                 shape = layer.batch_shape
@@ -327,54 +336,5 @@ class Sequential(Layer):
             model.build(shape)
         return model
 
-    def to_json(self, **kwargs: Any) -> str:
-        """The model without its weights as Keras 3's JSON; `kwargs` go to json.dumps. See model_from_json."""
-        return json.dumps(_FAMILY.serialize(self), **kwargs)
-
     def __repr__(self) -> str:
         return f"Sequential({list(self._layers)!r}, name={self.name!r})"
-
-
-_FAMILY: Family[Layer] = Family(
-    "layer", "keras.layers", (*layers.MEMBERS, Sequential), layers.ALIASES, {**layers.MODULES, "Sequential": "keras"}
-)
-
-
-def model_from_json(json_string: str, custom_objects: Objects | None = None) -> Sequential:
-    """The model that `to_json` of tconv, Keras 3 or tf.keras wrote; built, with new weights, if it says for what shape.
-
-    Optimizer and loss of a compiled Keras model are left aside. Nothing named in the text is imported or executed.
-
-    Args:
-        json_string: the text.
-        custom_objects: classes and functions of your own, by the name the text gives them.
-
-    Raises:
-        ValueError: the text is not JSON, or not a Sequential's, or names something that is not known.
-
-    Example:
-        >>> import tconv
-        >>> model = tconv.Sequential([tconv.layers.Conv2DTranspose(8, 3, name="up")], name="decoder")
-        >>> tconv.models.model_from_json(model.to_json())
-        Sequential([Conv2DTranspose(filters=8, kernel_size=(3, 3), name='up')], name='decoder')
-    """
-    try:
-        config = json.loads(json_string)
-        model = _FAMILY.deserialize(config, custom_objects) if isinstance(config, dict) else None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"model_from_json: the text is not JSON: {error}.") from None
-    except RecursionError:
-        raise ValueError("model_from_json: the text is nested too deeply.") from None
-    if not isinstance(model, Sequential):
-        raise ValueError(f"model_from_json: this is not a Sequential model: {_args.show(config)}")
-    return model
-
-
-def _report(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-def _unbuilt(entry: Any) -> Any:
-    """A layer's config without its own build shape: the model builds it."""
-    return {k: v for k, v in entry.items() if k != "build_config"} if isinstance(entry, Mapping) else entry

@@ -1,0 +1,188 @@
+"""What models of all kinds have in common."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tconv import _args, _convert
+from tconv._convert import Array
+from tconv._summary import summary
+from tconv.layers import arguments
+from tconv.layers.base import Layer
+from tconv.layers.structure import flat, packed, shapes_of
+from tconv.layers.symbolic import SymbolicTensor
+
+
+class Model(Layer):
+    """Layers joined to one: `Model(inputs, outputs)` of symbolic tensors, where a Sequential cannot branch.
+
+    Args:
+        inputs: what `tconv.layers.Input` gave, or what a layer gave for such: one, or a list or dictionary of several.
+        outputs: what layers gave for them: one, or a list or dictionary of several.
+        name: None for an automatic one.
+        trainable: whether training changes the weights; None leaves the layers as they are.
+
+    Raises:
+        ValueError: the inputs or outputs are not symbolic tensors, the outputs do not depend on the inputs alone, or
+            two layers have one name.
+
+    Example:
+        >>> import numpy as np, tconv
+        >>> from tconv import layers
+        >>> image = layers.Input((8, 8, 3), name="image")
+        >>> small = layers.Conv2D(16, 3, strides=2, padding="same", activation="relu")(image)
+        >>> large = layers.Conv2DTranspose(3, 4, strides=2, padding="same")(small)
+        >>> model = tconv.Model(image, layers.Concatenate()([image, large]), name="skip")
+        >>> model(np.zeros((5, 8, 8, 3))).shape
+        (5, 8, 8, 6)
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A functional model for `Model(inputs, outputs)`; subclasses make their own kind."""
+        if cls is Model and (args or "inputs" in kwargs or "outputs" in kwargs):
+            from tconv.models.functional import Functional
+
+            return super().__new__(Functional)
+        return super().__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+    # ---- layers
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in Keras' order."""
+        return list(self._sublayers())
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of a name, or at an index of `layers`.
+
+        Raises:
+            ValueError: there is no such layer, or not exactly one of the two was given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError("get_layer: give exactly one of `name` and `index`.")
+        found = self.layers
+        if index is not None:
+            index = _args.integer("get_layer", "index", index)
+            if not -len(found) <= index < len(found):
+                raise ValueError(f"get_layer: index={index} is out of range for {len(found)} layers.")
+            return found[index]
+        for layer in self._sublayers():
+            if isinstance(name, str) and layer.name == name:
+                return layer
+        raise ValueError(f"No such layer: {_args.show(name)}. Existing layers are: {[layer.name for layer in found]}.")
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """The symbolic inputs.
+
+        Raises:
+            AttributeError: there are none yet.
+        """
+        return flat(self.input)
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """The symbolic outputs.
+
+        Raises:
+            AttributeError: there are none yet.
+        """
+        return flat(self.output)
+
+    # ---- computing
+
+    def _as_arrays(self, x: Any) -> Any:
+        """The inputs as arrays of any dtype, arranged as `call` takes them."""
+        return _convert.to_array(self.name, "x", x)
+
+    def predict(self, x: Any, batch_size: int | None = 32, verbose: int = 0) -> Any:
+        """The model's output for `x`, computed `batch_size` examples at a time and put into one array per output.
+
+        Args:
+            x: array-like, batch first; for several inputs arranged as the model takes them.
+            batch_size: at least 1; None for 32.
+            verbose: 0 for silence, 1 for a line that counts the batches, 2 for one line at the end.
+
+        Raises:
+            ValueError: the input does not fit, or an argument is not valid.
+            TypeError: the input is not an array of real numbers.
+        """
+        size = arguments.positive("predict", "batch_size", 32 if batch_size is None else batch_size)
+        verbose = _args.integer("predict", "verbose", verbose)
+        if verbose not in (0, 1, 2):
+            raise ValueError(f"predict: verbose={verbose} must be 0, 1 or 2.")
+        arrays = self._as_arrays(x)
+        self._check_input(shapes_of(arrays))
+        count = _batch(self.name, flat(arrays))
+        steps = max(1, -(-count // size))
+        outputs: list[Array] = []
+        structure: Any = None
+        for step in range(steps):
+            part = slice(step * size, (step + 1) * size)
+            structure = self(packed(arrays, [array[part] for array in flat(arrays)]), training=False)
+            given = [np.asarray(output) for output in flat(structure)]
+            if not step:
+                outputs = given if steps == 1 else [_whole(output, count) for output in given]
+            if steps > 1:
+                for output, values in zip(outputs, given):
+                    output[part] = values
+            if verbose == 1:
+                report(f"\r{step + 1}/{steps}")
+        if verbose:
+            report("\n" if verbose == 1 else f"{steps}/{steps}\n")
+        return packed(structure, outputs)
+
+    # ---- description
+
+    def _table(self) -> list[tuple[Layer, Any, str | None]]:
+        """The layers, their output shapes (None where unknown) and, where they branch, what each is connected to."""
+        return [(layer, None, None) for layer in self.layers]
+
+    def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
+        """Prints the layers, their output shapes and numbers of weights as a table.
+
+        Args:
+            line_length: characters in a line, at least 40; None for the terminal's, at most 88, or 108 where
+                layers branch.
+            print_fn: called once with the whole text; None for print.
+
+        Raises:
+            ValueError: the line is too short.
+        """
+        text = summary(self, line_length)
+        if print_fn is None:
+            report(text + "\n")
+        else:
+            print_fn(text)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The model without its weights as Keras 3's JSON; `kwargs` go to json.dumps. See model_from_json."""
+        from tconv.models.configs import serialize
+
+        return json.dumps(serialize(self), **kwargs)
+
+
+def report(text: str) -> None:
+    """Writes to the standard output, at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _batch(name: str, arrays: list[Array]) -> int:
+    """The number of examples, which all inputs have."""
+    sizes = {len(array) for array in arrays}
+    if len(sizes) > 1:
+        raise ValueError(f"Model '{name}': all inputs must have the same number of examples, not {sorted(sizes)}.")
+    return sizes.pop()
+
+
+def _whole(output: Array, count: int) -> Array:
+    return _convert.allocate("predict", (count, *output.shape[1:]), output.dtype)
