@@ -5,7 +5,7 @@ Layers: layers.Conv1DTranspose, Conv2DTranspose, Conv3DTranspose, ConvNDTranspos
 Sequential; Model.
 """
 
-from tconv import activations, config, constraints, geometry, initializers, layers, models, regularizers
+from tconv import activations, config, constraints, geometry, initializers, layers, models, regularizers, saving
 from tconv._args import ShapeError
 from tconv._build import build_info, get_cmake_dir, get_include
 from tconv._pool import get_output_pool_limit, set_output_pool_limit
@@ -49,6 +49,7 @@ __all__ = [
     "layers",
     "models",
     "regularizers",
+    "saving",
     "set_num_threads",
     "set_output_pool_limit",
 ]

@@ -1,7 +1,8 @@
 """Name <-> class for every family: activations, initializers, regularizers, constraints, layers.
 
-A family is a fixed table. Nothing named in a config is imported or executed: a name is looked up in the table and in
-the `custom_objects` that the caller hands over, and anything else is refused. Both spellings of a config are read:
+A family is a fixed table. Nothing named in a config is imported or executed: a name is looked up in the table, in the
+`custom_objects` that the caller hands over and in what was registered by `register_serializable`, and anything else is
+refused. Both spellings of a config are read:
 
     Keras 3   {"module": "keras.initializers", "class_name": "Ones", "config": {}, "registered_name": null}
     tf.keras  {"class_name": "Ones", "config": {}}
@@ -19,6 +20,8 @@ import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
+
+from tconv import _custom
 
 T = TypeVar("T")
 Objects = Mapping[str, Any]
@@ -158,9 +161,13 @@ class Family(Generic[T]):
         if hasattr(member, "get_config"):
             ours = self._own.get(id(cls))
             module = self._modules.get(cls.__name__, self.module) if ours else cls.__module__
-            written = _written(module, cls.__name__, member.get_config(), None if ours else cls.__name__)
+            registered = None if ours else _custom.get_registered_name(cls)
+            written = _written(module, cls.__name__, member.get_config(), registered)
             build_config = member.get_build_config() if hasattr(member, "get_build_config") else None
             return written if build_config is None else {**written, "build_config": build_config}
+        registered_function = _custom.registered_name(member)
+        if registered_function is not None:
+            return _written("builtins", "function", registered_function, "function")
         name = getattr(member, "__name__", "<lambda>")
         if name == "<lambda>":
             raise ValueError(f"This {self.kind} cannot be written into a config, having no name: {_short(member)}.")
@@ -173,6 +180,9 @@ class Family(Generic[T]):
         for key in (registered, name):
             if custom_objects and isinstance(key, str) and key in custom_objects:
                 return custom_objects[key]
+        for key in (registered, name):
+            if isinstance(key, str) and (known := _custom.get_registered_object(key)) is not None:
+                return known
         module = described.get("module", self.module)
         builtin = isinstance(module, str) and module.split(".")[0] in _ROOTS
         if builtin and name in self._table and registered in (None, name, "function"):
@@ -181,7 +191,7 @@ class Family(Generic[T]):
             raise ValueError(self._unknown(name))
         raise ValueError(
             f"Could not interpret {self.kind} identifier: {name} of module {module}, registered as {registered}, is "
-            f"not built in; hand it over as custom_objects={{{name!r}: ...}}."
+            f"not built in; register it or hand it over as custom_objects={{{name!r}: ...}}."
         )
 
     def _malformed(self, config: Any, why: str) -> str:

@@ -6,9 +6,11 @@ assigns, and `version` tells whether a value has been replaced since.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,27 @@ import numpy as np
 from tconv import _args, _convert
 from tconv import config as _config
 from tconv._convert import Array
+
+_unfilled = contextvars.ContextVar("_unfilled", default=False)
+
+
+@contextlib.contextmanager
+def unfilled() -> Iterator[None]:
+    """Within, initializers do not run: new variables are zeros that take no memory, until they are assigned to.
+
+    What a file says of a model cannot fill the memory then, before its weights are seen to be there.
+
+    Example:
+        >>> with unfilled():
+        ...     v = Variable(np.ones, (10**9, 10**6))
+        >>> v.shape, v.value.strides
+        ((1000000000, 1000000), (0, 0))
+    """
+    token = _unfilled.set(True)
+    try:
+        yield
+    finally:
+        _unfilled.reset(token)
 
 
 class Variable:
@@ -69,7 +92,8 @@ class Variable:
             if shape is None:
                 raise ValueError(f"Variable '{self.path}': an initializer needs a shape.")
             initializer = _initialized(self.path, initializer, shape, to)
-        self._array = _fixed(self.path, initializer, to)
+        promised = self.initializer is not None and _unfilled.get()
+        self._array = initializer if promised else _fixed(self.path, initializer, to)
         if shape is not None and self._array.shape != shape:
             raise ValueError(f"Variable '{self.path}': the initial values have shape {self._array.shape}, not {shape}.")
         self._version = 0
@@ -131,10 +155,14 @@ class Variable:
                 "The shape of the target variable and the shape of the target value in `variable.assign(value)` must "
                 f"match. Variable '{self.path}' has shape {self.shape}. Received: value.shape={array.shape}."
             )
+        self._replace(array)
+        return array[...]
+
+    def _replace(self, array: Array) -> None:
+        """Makes a read-only array of this variable's shape and dtype its value, without a copy: this cannot fail."""
         with self._lock:
             self._array = array
             self._version += 1
-        return array[...]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         wanted = self.dtype if dtype is None else np.dtype(dtype)
@@ -206,4 +234,6 @@ def _initialized(path: str, initializer: Callable[..., Any], shape: tuple[int, .
     """The initial values; NumPy's ValueError for impossible sizes is the MemoryError that it stands for."""
     if math.prod(shape) * dtype.itemsize >= 2**63:
         raise MemoryError(f"Variable '{path}': an array of shape {shape} and dtype {dtype} cannot be allocated.")
+    if _unfilled.get():
+        return np.broadcast_to(np.zeros((), dtype), shape)
     return initializer(shape, dtype=dtype)

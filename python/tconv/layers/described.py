@@ -11,7 +11,7 @@ from tconv._registry import Objects, check_keys
 from tconv.initializers import Initializer
 from tconv.layers import arguments
 from tconv.layers import dtype_policy as policies
-from tconv.layers.weights import Weighted
+from tconv.layers.stored import Stored
 
 if TYPE_CHECKING:
     from tconv.layers.building import Shape
@@ -26,7 +26,7 @@ _FAMILIES: dict[str, Any] = {
 }  # by the last word of the argument
 
 
-class Described(Weighted):
+class Described(Stored):
     """What a layer says of itself."""
 
     activity_regularizer: Any

@@ -23,7 +23,13 @@ _FAMILY: Family[Layer] = Family(
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
-    """Keras 3's config of a layer or model."""
+    """Keras 3's config of a layer or model.
+
+    Example:
+        >>> import tconv
+        >>> tconv.models.serialize(tconv.Sequential(name="decoder"))["config"]["layers"]
+        []
+    """
     written: dict[str, Any] = _FAMILY.serialize(layer)
     return {**written, "registered_name": "Functional"} if type(layer) is Functional else written
 
@@ -33,6 +39,11 @@ def deserialize(config: Any, custom_objects: Objects | None = None) -> Layer:
 
     Raises:
         ValueError: the config is not one, or names something that is not known.
+
+    Example:
+        >>> import tconv
+        >>> tconv.models.deserialize(tconv.models.serialize(tconv.Sequential(name="decoder")))
+        Sequential([], name='decoder')
     """
     layer = _FAMILY.deserialize(config, custom_objects)
     if not isinstance(layer, Layer):

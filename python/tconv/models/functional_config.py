@@ -1,7 +1,7 @@
 """Writes Keras 3's config of a functional model: layers by name, and which outputs each of their calls takes.
 
-A tensor is written as `[layer's name, which of its calls, which of the call's outputs]`. A functional model within a
-model counts its calls from 1.
+A tensor is written as `[layer's name, which of its calls, which of the call's outputs]`. Calls count from 0; but where
+the model's own inputs and outputs are listed, those of a functional model within it count from 1.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ def written(model: Functional) -> dict[str, Any]:
     def history(tensor: SymbolicTensor) -> list[Any]:
         return [tensor.node.layer.name, numbers[id(tensor.node)], tensor.index]
 
+    def end(tensor: SymbolicTensor) -> list[Any]:
+        name, number, index = history(tensor)
+        return [name, number + first_end(tensor.node.layer), index]
+
     def argument(tensor: SymbolicTensor) -> dict[str, Any]:
         config = {"shape": tensor.shape, "dtype": tensor.dtype, "keras_history": history(tensor)}
         return {"class_name": "__keras_tensor__", "config": config}
@@ -42,8 +46,8 @@ def written(model: Functional) -> dict[str, Any]:
         "name": model.name,
         "trainable": model.trainable,
         "layers": entries,
-        "input_layers": mapped(history, model.input),
-        "output_layers": mapped(history, model.output),
+        "input_layers": mapped(end, model.input),
+        "output_layers": mapped(end, model.output),
     }
 
 
@@ -63,16 +67,12 @@ def calls_of(model: Functional) -> dict[int, list[Node]]:
 
 
 def numbered(model: Functional) -> dict[int, int]:
-    """By identity of a call, its number in the config."""
-    return {
-        id(node): number + _first(several[0].layer)
-        for several in calls_of(model).values()
-        for number, node in enumerate(several)
-    }
+    """By identity of a call, which of its layer's it is."""
+    return {id(node): number for several in calls_of(model).values() for number, node in enumerate(several)}
 
 
-def _first(layer: Layer) -> int:
-    """The number of a layer's first call in a config."""
+def first_end(layer: Layer) -> int:
+    """The number of a layer's first call in Keras 3's lists of inputs and outputs."""
     from tconv.models.functional import Functional
 
     return 1 if isinstance(layer, Functional) else 0

@@ -5,9 +5,9 @@ tf.keras writes a call as a list of tensors, Keras 3 as arguments with tensors i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from tconv import _args
 from tconv._registry import Objects
@@ -15,9 +15,8 @@ from tconv.layers.base import Layer
 from tconv.layers.input_layer import InputLayer
 from tconv.layers.structure import flat, mapped
 from tconv.layers.symbolic import SymbolicTensor
-
-if TYPE_CHECKING:
-    from tconv.models.functional import Functional
+from tconv.models.functional import Functional
+from tconv.models.model import Model
 
 _KEYS = ("name", "trainable", "layers", "input_layers", "output_layers")
 
@@ -54,15 +53,18 @@ def read(cls: type[Functional], config: Any, custom_objects: Objects | None) -> 
         raise ValueError(f"{cls.__name__}: unknown config keys {unknown}; known are {list(_KEYS)}.")
     layers: dict[str, Layer] = {}
     calls: dict[str, list[_Call]] = {}
+    keras_3 = False
     for entry in _list(config["layers"]):
         if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str) or entry["name"] in layers:
             _refuse("each layer is a dictionary with a 'name' of its own", entry)
         name = entry["name"]
         described = {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")}
         layers[name] = deserialize(unbuilt(described), custom_objects)
-        calls[name] = [_read_call(call) for call in _list(entry.get("inbound_nodes", []))]
+        written = _list(entry.get("inbound_nodes", []))
+        calls[name] = [_read_call(call) for call in written]
+        keras_3 = keras_3 or any(isinstance(call, Mapping) for call in written)
     ends = [_histories(config[key]) for key in ("input_layers", "output_layers")]
-    tensors = _Tensors(layers, _offsets(calls, ends))
+    tensors = _Tensors(layers, keras_3)
     tensors.make(calls)
     inputs, outputs = (mapped(tensors.existing, end) for end in ends)
     return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable"))
@@ -71,9 +73,9 @@ def read(cls: type[Functional], config: Any, custom_objects: Objects | None) -> 
 class _Tensors:
     """The symbolic tensors that calls of the layers give."""
 
-    def __init__(self, layers: Mapping[str, Layer], offsets: Mapping[str, int]) -> None:
+    def __init__(self, layers: Mapping[str, Layer], keras_3: bool) -> None:
         self._layers = layers
-        self._offsets = offsets
+        self._keras_3 = keras_3
         self._made: dict[str, list[list[SymbolicTensor]]] = {
             name: [[layer.output]] if isinstance(layer, InputLayer) else [] for name, layer in layers.items()
         }
@@ -93,42 +95,43 @@ class _Tensors:
 
     def _call(self, name: str, call: _Call) -> bool:
         """Makes one call; False if what it takes is not there yet."""
-        inputs = mapped(self._find, call.inputs)
+        inputs = mapped(self._taken, call.inputs)
         if any(tensor is None for tensor in flat(inputs)):
             return False
         self._made[name].append(flat(self._layers[name](inputs, **call.options)))
         return True
 
-    def _find(self, history: _History) -> SymbolicTensor | None:
+    def _taken(self, history: _History) -> SymbolicTensor | None:
+        """What a call takes; None if it is not there yet."""
+        return self._find(history, 0 if self._keras_3 else _first_call(self._layers.get(history.layer), (Model,)))
+
+    def existing(self, history: _History) -> SymbolicTensor:
+        """An input or output of the model, which must be there by now."""
+        kinds: tuple[type, ...] = (Functional,) if self._keras_3 else (Model,)
+        tensor = self._find(history, _first_call(self._layers.get(history.layer), kinds))
+        if tensor is None:
+            _refuse("no call makes this tensor", history)
+        return tensor
+
+    def _find(self, history: _History, first: int) -> SymbolicTensor | None:
         if history.layer not in self._layers:
             _refuse("there is no layer of this name", history.layer)
-        made, number = self._made[history.layer], history.call - self._offsets[history.layer]
+        made, number = self._made[history.layer], history.call - first
         if not 0 <= number < len(made):
             return None
         if not 0 <= history.output < len(made[number]):
             _refuse("the layer has fewer outputs", history)
         return made[number][history.output]
 
-    def existing(self, history: _History) -> SymbolicTensor:
-        """The tensor, which must be there by now."""
-        tensor = self._find(history)
-        if tensor is None:
-            _refuse("no call makes this tensor", history)
-        return tensor
 
+def _first_call(layer: Layer | None, kinds: tuple[type, ...]) -> int:
+    """The number of a layer's first call: 1 for models that have an input of their own, where that counts as one.
 
-def _offsets(calls: Mapping[str, list[_Call]], ends: list[Any]) -> dict[str, int]:
-    """By which number each layer's first call goes: for models within models it is 1, in most versions."""
-    largest = dict.fromkeys(calls, 0)
-    structures = [call.inputs for several in calls.values() for call in several]
-    for history in _all(structures + ends):
-        largest[history.layer] = max(largest.get(history.layer, 0), history.call)
-    return {name: int(bool(several) and largest[name] >= len(several)) for name, several in calls.items()}
-
-
-def _all(structures: list[Any]) -> Iterator[_History]:
-    for structure in structures:
-        yield from flat(structure)
+    In tf.keras it does everywhere, in Keras 3 for functional models in the lists of inputs and outputs.
+    """
+    if layer is None or not isinstance(layer, kinds):
+        return 0
+    return int(any(isinstance(inner, InputLayer) for inner in layer._sublayers()))
 
 
 def _read_call(call: Any) -> _Call:
@@ -140,7 +143,9 @@ def _keras_3_call(call: Mapping[str, Any]) -> _Call:
     arguments, options = _list(call.get("args", [])), call.get("kwargs", {})
     if not isinstance(options, Mapping):
         _refuse("'kwargs' is a dictionary", call)
-    named = {str(key): value for key, value in options.items() if not (key == "mask" and value is None)}
+    named = {
+        str(key): value for key, value in options.items() if key != "mask" or any(m is not None for m in flat(value))
+    }
     given = list(arguments) if arguments else [named.pop("inputs", None)]
     if len(given) == 2 and (given[1] is None or isinstance(given[1], bool)):
         named["training"] = given.pop()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tconv import _args, _convert
+from tconv import _args, _convert, _summary
 from tconv._convert import Array
-from tconv._summary import summary
 from tconv.layers import arguments
 from tconv.layers.base import Layer
 from tconv.layers.structure import flat, packed, shapes_of
@@ -146,22 +145,36 @@ class Model(Layer):
         """The layers, their output shapes (None where unknown) and, where they branch, what each is connected to."""
         return [(layer, None, None) for layer in self.layers]
 
-    def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
-        """Prints the layers, their output shapes and numbers of weights as a table.
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+    ) -> None:
+        """Prints the layers, their output shapes and numbers of weights as a table, as Keras does.
+
+        With rich installed it is in colours, on a terminal and in a notebook.
 
         Args:
-            line_length: characters in a line, at least 40; None for the terminal's, at most 88, or 108 where
-                layers branch.
-            print_fn: called once with the whole text; None for print.
+            line_length: characters in a line, at least 40; None for the terminal's, at most 88, or 108 where layers
+                branch, and 12 more with `show_trainable`.
+            positions: where the columns end, as rising parts of the line.
+            print_fn: called once with the whole text, without colours; None to print it.
+            expand_nested: whether to show the layers of models among the layers, below each.
+            show_trainable: whether to add a column that says "Y" for layers that are trained.
+            layer_range: patterns of two names: of the first and the last layer to be shown.
 
         Raises:
-            ValueError: the line is too short.
+            ValueError: the line is too short, or the positions or layers asked for are not there.
         """
-        text = summary(self, line_length)
+        table = _summary.table(self, line_length, positions, expand_nested, show_trainable, layer_range)
         if print_fn is None:
-            report(text + "\n")
+            _summary.show(table)
         else:
-            print_fn(text)
+            print_fn(_summary.plain(table))
 
     def to_json(self, **kwargs: Any) -> str:
         """The model without its weights as Keras 3's JSON; `kwargs` go to json.dumps. See model_from_json."""

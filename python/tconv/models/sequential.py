@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from tconv import _args, _convert
 from tconv._convert import Array
 from tconv._registry import Objects
 from tconv.layers.base import Layer
-from tconv.layers.building import Shape, checked_shape
+from tconv.layers.building import Shape, calls, checked_shape
 from tconv.layers.differentiation import Back, Gradients, differentiated
 from tconv.layers.input_layer import InputLayer
 from tconv.layers.symbolic import SymbolicTensor, symbolic_call
@@ -330,11 +330,22 @@ class Sequential(Model):
         for entry in config["layers"]:
             layer = deserialize(unbuilt(entry), custom_objects)
             model._append(layer)
-            if shape is None and isinstance(layer, InputLayer):
-                shape = layer.batch_shape
+        if shape is None and model.layers and isinstance(model._layers[0], InputLayer):
+            shape = model._layers[0].batch_shape
         if shape is not None and model.layers:
             model.build(shape)
+            model._build_rest(config["layers"])
         return model
+
+    def _build_rest(self, entries: Sequence[Any]) -> None:
+        """Builds what comes after a layer that cannot tell its output shape, for the shapes that the configs say."""
+        calls.layers.append(self)
+        try:
+            for layer, entry in zip(reversed(self._layers), reversed(entries)):
+                if not layer.built:
+                    layer.build_from_config(entry.get("build_config"))
+        finally:
+            calls.layers.pop()
 
     def __repr__(self) -> str:
         return f"Sequential({list(self._layers)!r}, name={self.name!r})"

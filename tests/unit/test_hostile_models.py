@@ -1,0 +1,135 @@
+"""Models of strangers: one clear error, and nothing is imported, executed, allocated, extracted or changed."""
+
+import functools
+import io
+import json
+import random
+import zipfile
+
+import h5py
+import pytest
+
+import tconv
+from hostile_files import archive, check_refused, hdf5, npz, safetensors
+from stored_models import decoder, state
+
+
+@pytest.fixture
+def refused(tmp_path):
+    return functools.partial(check_refused, tmp_path)
+
+
+def keras(change=lambda config: None, weights=None, raw=None, name="config.json"):
+    stream = io.BytesIO()
+    config = json.loads(decoder(1).to_json())
+    change(config)
+    text = json.dumps(config).encode() if raw is None else raw
+    with zipfile.ZipFile(stream, "w") as made:
+        made.writestr("metadata.json", "{}")
+        made.writestr(name, text)
+        made.writestr("model.weights.h5", hdf5() if weights is None else weights)
+    return stream.getvalue()
+
+
+def layer(**fields):
+    """The model with other entries in the config of its first layer."""
+    return keras(lambda config: config["config"]["layers"][1]["config"].update(fields))
+
+
+def entry(**fields):
+    """The model with another first layer."""
+    return keras(lambda config: config["config"]["layers"][1].update(fields))
+
+
+def bomb():
+    return archive([("config.json", b" " * 300_000_000)], zipfile.ZIP_DEFLATED)
+
+
+LINKED = hdf5(lambda group, name: group.__setitem__(name, h5py.ExternalLink("elsewhere.h5", "/x")))
+LAMBDA = {"class_name": "__lambda__", "config": {"value": "4wEAAAAAAAAA", "defaults": None, "closure": None}}
+MODELS = {
+    "a module": (entry(module="os", class_name="system", config={"command": "true"}), "system of module os"),
+    "our own module": (entry(module="tconv.saving.files", class_name="replacing", config={}), "replacing"),
+    "a builtin": (entry(module="builtins", class_name="eval", config={"source": "1"}), "eval"),
+    "a Lambda layer": (entry(class_name="Lambda", config={"function": LAMBDA}), "Lambda"),
+    "a lambda": (layer(activation=LAMBDA), "__lambda__"),
+    "a function": (layer(activation={"module": "os", "class_name": "function", "config": "system"}), "system"),
+    "a method": (layer(activation="__init__"), "__init__"),
+    "a class for a function": (layer(activation={"class_name": "Conv2DTranspose", "config": {}}), "Conv2DTranspose"),
+    "an unregistered name": (entry(module="mine", registered_name="mine>Up"), "mine>Up"),
+    "unknown keys": (layer(no_such=1), "no_such"),
+    "NaN": (layer(filters=float("nan")), "filters"),
+    "infinity": (layer(strides=float("inf")), "strides"),
+    "negative": (layer(filters=-8), "filters"),
+    "truth": (layer(filters=True), "filters"),
+    "text": (layer(kernel_size="4"), "kernel_size"),
+    "a list of sizes": (layer(kernel_size=[4] * 100), "kernel_size"),
+    "absurd filters": (layer(filters=10**8), "shape"),
+    "impossible filters": (layer(filters=10**18), "memory|shape|too big"),
+    "absurd kernel": (layer(kernel_size=[30_000, 30_000]), "shape"),
+    "absurd rank": (
+        entry(
+            module="tconv.layers", class_name="ConvNDTranspose", config={"rank": 10**9, "filters": 1, "kernel_size": 1}
+        ),
+        "rank",
+    ),
+    "a number of many digits": (keras(raw=b'{"class_name": ' + b"9" * 10_000 + b"}"), "digits|class_name"),
+    "not JSON": (keras(raw=b"{nonsense}"), "no JSON"),
+    "not text": (keras(raw=b"\xff\xfe"), "no JSON"),
+    "not a model": (keras(raw=b"[]"), "no JSON object"),
+    "nothing": (keras(raw=b"{}"), "class_name"),
+    "an initializer": (keras(raw=b'{"class_name": "Zeros", "config": {}}'), "Zeros"),
+    "nested text": (keras(raw=b"[" * 200_000), "nested too deeply"),
+    "a long config": (keras(raw=b" " * 70_000_000), "at most"),
+    "no config": (keras(name="other.json"), "no member 'config.json'"),
+    "config outside": (keras(name="../config.json"), "outside"),
+    "a bomb": (bomb(), "says to be 300000000 bytes"),
+    "no weights": (archive([("config.json", decoder().to_json())]), "no member 'model.weights.h5'"),
+    "other weights": (keras(weights=b"garbage"), "no whole HDF5"),
+    "linked weights": (keras(weights=LINKED), "ExternalLink"),
+    "fewer weights": (keras(weights=hdf5(lambda group, name: None)), "but the file has 1"),
+    "weights alone": (hdf5(), "has weights, but no config"),
+    "npz": (npz(), "no member 'config.json'"),
+    "safetensors": (safetensors(), "neither a .keras nor an .h5"),
+}
+
+
+@pytest.mark.parametrize("case", MODELS)
+def test_hostile_models(refused, case):
+    refused(*MODELS[case], whole=True)
+
+
+def test_nested_models(refused):
+    config = json.loads(decoder().to_json())
+    inner = {"class_name": "Sequential", "config": {"layers": []}}
+    text = json.dumps(inner).replace("[]", "[%s]")
+    made = "null"
+    for _ in range(300):
+        made = text % made
+    assert config
+    refused(keras(raw=made.encode()), "nested too deeply|identifier|layer", whole=True)
+
+
+# --------------------------------------------------------------------------------------------------------- any damage
+
+
+@pytest.mark.parametrize("make", [npz, safetensors, hdf5, keras])
+def test_any_damage_is_one_error_or_none(tmp_path, make):
+    """Cut off anywhere, or with bytes changed anywhere: a ValueError and nothing changed, or weights that are there."""
+    content, path = make(), tmp_path / "damaged"
+    source, whole, model = random.Random(0), make is keras, decoder(0)
+    for number in range(300):
+        damaged = bytearray(content)
+        if number % 3 == 0:
+            del damaged[source.randrange(len(content)) :]
+        else:
+            for _ in range(source.choice((1, 2, 8))):
+                at = source.randrange(len(content) - 8)
+                damaged[at : at + source.choice((1, 4, 8))] = source.randbytes(source.choice((1, 4, 8)))
+        path.write_bytes(damaged)
+        before = state(model)
+        try:
+            (tconv.saving.load_model if whole else model.load_weights)(path)
+        except ValueError as error:
+            assert str(error).startswith(f"{path}: ")
+            assert state(model) == before
