@@ -1,6 +1,7 @@
 // Isa -> tables of kernels.
 #pragma once
 
+#include "kernels/outer_table.hpp"
 #include "kernels/table.hpp"
 
 namespace tconv {
@@ -8,6 +9,8 @@ namespace tconv {
 /// The kernels of an instruction set; throws ShapeError when this processor or build has not got it.
 template <class T>
 const Kernels<T>& kernels_for(Isa isa);
+template <class T>
+const OuterKernels<T>& outer_kernels_for(Isa isa);
 const Converters& converters_for(Isa isa);
 
 }  // namespace tconv

@@ -2,211 +2,106 @@
 #include <tconv/conv_transpose.hpp>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "checked.hpp"
 #include "checks.hpp"
 #include "cpu.hpp"
 #include "dispatch.hpp"
-#include "gather.hpp"
+#include "lanes_worker.hpp"
+#include "outer_worker.hpp"
 #include "parallel.hpp"
 #include "reference.hpp"
-#include "worker.hpp"
 
 namespace tconv::detail {
 namespace {
 
-constexpr Index most_channels = 96, most_filters = 128;  // of a unit
-constexpr Index chunk = 256;                             // pixels whose sum is one chain
+constexpr double serial_products = 1 << 18;  // fewer are not worth waking a thread
+constexpr Index workers_bytes = 16 << 20;    // of all workers together
+constexpr Index most_lane_pairs = 16, least_lane_groups = 4;
 
-/// A unit is a tap, a part of the channels and a part of the filters; its sums of chunks are added in double.
+/// Units of a kind of worker, in parallel, each worker in memory of its own.
+template <class Worker, class Work>
+void run_units(const Work& work, Index units, int threads) {
+    threads = static_cast<int>(std::clamp<Index>(threads, 1, std::max<Index>(units, 1)));
+    Carver counter(nullptr);
+    Worker(work, counter);
+    Buffer<char> memory(counter.used() * threads);
+    std::vector<Worker> workers;
+    for (int i = 0; i < threads; ++i) {
+        Carver carver(memory.data() + counter.used() * i);
+        workers.emplace_back(work, carver);
+    }
+    parallel_for(threads, units,
+                 [&](Index unit, int worker) { workers[static_cast<std::size_t>(worker)].compute(unit); });
+}
+
+template <class Worker, class Work>
+Index bytes_of_worker(const Work& work) {
+    Carver counter(nullptr);
+    Worker(work, counter);
+    return counter.used();
+}
+
+/// The sum of all parts, as it is stored.
 template <class T>
-class KernelGradient {
-  public:
+void add_parts(const KernelSums& sums, const compute_t<T>* results, const Converters& converters, T* dkernel,
+               int threads) {
+    constexpr Index some = 1024;
+    const Index numbers = sums.numbers();
+    parallel_for(threads, ceil_div(numbers, some), [&](Index unit, int) {
+        double totals[some] = {};
+        compute_t<T> rounded[some];
+        const Index first = unit * some, count = std::min(some, numbers - first);
+        for (Index part = 0; part < sums.parts; ++part) {
+            const compute_t<T>* from = results + part * numbers + first;
+            for (Index i = 0; i < count; ++i) totals[i] += static_cast<double>(from[i]);
+        }
+        for (Index i = 0; i < count; ++i) rounded[i] = static_cast<compute_t<T>>(totals[i]);
+        narrow(converters, rounded, dkernel + first, count);
+    });
+}
+
+template <class T>
+void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, const Options& options, int threads) {
     using C = compute_t<T>;
+    const KernelSums sums(g);
+    if (sums.numbers() == 0) return;
+    double products = static_cast<double>(sums.numbers()) * static_cast<double>(g.batch);
+    for (const Axis& axis : g.axes) products *= static_cast<double>(axis.in);
+    if (products < serial_products) threads = 1;
 
-    KernelGradient(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, const Options& options)
-        : g_(g),
-          x_data_(x),
-          dy_data_(dy),
-          dkernel_(dkernel),
-          kernels_(kernels_for<C>(options.isa)),
-          converters_(converters_for(options.isa)),
-          channels_(g.in_channels / g.groups),
-          filters_(g.filters / g.groups),
-          x_(options.data_format, g.in_channels, extents(g, &Axis::in)),
-          dy_(options.data_format, g.filters, extents(g, &Axis::out)),
-          channel_parts_(ceil_div(channels_, most_channels)),
-          filter_parts_(ceil_div(filters_, most_filters)),
-          part_channels_(channels_ == 0 ? 0 : ceil_div(channels_, channel_parts_)),
-          part_filters_(filters_ == 0 ? 0 : ceil_div(filters_, filter_parts_)) {}
-
-    void run(int threads) {
-        Index taps = 1;
-        for (const Axis& axis : g_.axes) taps *= axis.kernel;
-        const Index units = g_.groups * taps * channel_parts_ * filter_parts_;
-        if (units == 0) return;
-        threads = static_cast<int>(std::min<Index>(threads, units));
-        Carver counter(nullptr);
-        take(counter);
-        Buffer<char> memory(counter.used() * threads);
-        parallel_for(threads, units, [&](Index unit, int worker) {
-            Carver carver(memory.data() + counter.used() * worker);
-            Memory m = take(carver);
-            compute(unit, m);
-        });
+    const Layout x_layout(options.data_format, g.in_channels, extents_of(g, &Axis::in));
+    const Layout dy_layout(options.data_format, g.filters, extents_of(g, &Axis::out));
+    const Converters& converters = converters_for(options.isa);
+    // One part in the type of the sums needs no room of its own.
+    const bool in_place = sums.parts == 1 && std::is_same_v<T, C>;
+    Buffer<C> parts(in_place ? 0 : sums.parts * sums.numbers());
+    C* results = parts.data();
+    if constexpr (std::is_same_v<T, C>) {
+        if (in_place) results = dkernel;
     }
-
-  private:
-    struct Memory {
-        Index *first, *last, *at;  // [axis] inputs that the tap joins with an output
-        Index* reach;              // [axis] the output that it would join with input 0
-        C *turn, *x, *dy, *sums;
-        double* totals;
-    };
-
-    static std::vector<Index> extents(const Geometry<dynamic>& g, Index Axis::* extent) {
-        std::vector<Index> list;
-        for (const Axis& axis : g.axes) list.push_back(axis.*extent);
-        return list;
-    }
-
-    Index padded_filters() const { return ceil_div(part_filters_, kernels_.width) * kernels_.width; }
-
-    Memory take(Carver& carver) const {
-        const Index axes = static_cast<Index>(g_.axes.size());
-        Memory m{};
-        m.first = carver.take<Index>(axes);
-        m.last = carver.take<Index>(axes);
-        m.at = carver.take<Index>(axes);
-        m.reach = carver.take<Index>(axes);
-        m.turn = carver.take<C>(chunk * std::max(part_channels_, part_filters_));
-        m.x = carver.take<C>(chunk * part_channels_);
-        m.dy = carver.take<C>(chunk * padded_filters());
-        m.sums = carver.take<C>(kernels_.tile_rows * kernels_.width);
-        m.totals = carver.take<double>(part_channels_ * padded_filters());
-        return m;
-    }
-
-    void compute(Index unit, Memory& m) {
-        const Index filter_part = unit % filter_parts_;
-        unit /= filter_parts_;
-        const Index channel_part = unit % channel_parts_;
-        unit /= channel_parts_;
-        const Index group = unit % g_.groups, tap = unit / g_.groups;
-        const Index first_channel = channel_part * part_channels_, first_filter = filter_part * part_filters_;
-        const Index channels = std::min(part_channels_, channels_ - first_channel);
-        const Index filters = std::min(part_filters_, filters_ - first_filter);
-        if (channels <= 0 || filters <= 0) return;
-        std::fill_n(m.totals, channels * padded_filters(), 0.0);
-
-        // The tap's reach, and the inputs whose output it is inside, along each axis.
-        const std::size_t rank = g_.axes.size(), inner = rank - 1;
-        Index x_offset = (group * channels_ + first_channel) * x_.channel;
-        Index dy_offset = (group * filters_ + first_filter) * dy_.channel;
-        Index rest = tap;
-        bool any = g_.batch > 0;
-        for (std::size_t a = rank; a-- > 0;) {
-            const Axis& axis = g_.axes[a];
-            const Index reach = rest % axis.kernel * axis.dilation - axis.crop;  // o = i*stride + reach
-            rest /= axis.kernel;
-            m.first[a] = std::max<Index>(ceil_div(-reach, axis.stride), 0);
-            m.last[a] = std::min(floor_div(axis.out - 1 - reach, axis.stride) + 1, axis.in);
-            any = any && m.first[a] < m.last[a];
-            m.reach[a] = reach;
+    const KernelWork<T> shared{sums, x_layout, dy_layout, x, dy, results};
+    const Kernels<C>& kernels = kernels_for<C>(options.isa);
+    const OuterKernels<C>& outer = outer_kernels_for<C>(options.isa);
+    const bool gathered = !std::is_same_v<T, C> || x_layout.channel != 1 || dy_layout.channel != 1;
+    if (sums.channels * sums.filters <= most_lane_pairs && g.groups >= least_lane_groups) {
+        LanesWork<T> work{shared, g.groups, gathered || sums.channels * sums.filters > 1, kernels, outer, converters};
+        while (work.groups_of_unit > outer.width && (bytes_of_worker<LanesWorker<T>>(work) * threads > workers_bytes ||
+                                                     (threads > 1 && work.units() < 2 * threads)))
+            work.groups_of_unit = ceil_div(ceil_div(work.groups_of_unit, 2), outer.width) * outer.width;
+        run_units<LanesWorker<T>>(work, work.units(), threads);
+    } else {
+        OuterCut cut(sums, gathered, outer.tile_rows, outer.width);
+        const OuterWork<T> work{shared, cut, kernels, outer, converters};
+        while ((bytes_of_worker<OuterWorker<T>>(work) * threads > workers_bytes ||
+                (threads > 1 && cut.units() < 2 * threads)) &&
+               cut.shrink()) {
         }
-        Index filled = 0;
-        for (Index n = 0; any && n < g_.batch; ++n) {
-            std::copy_n(m.first, rank, m.at);
-            for (bool more = true; more;) {
-                Index x_line = x_offset + n * x_.batch, dy_line = dy_offset + n * dy_.batch;
-                for (std::size_t a = 0; a < inner; ++a) {
-                    x_line += m.at[a] * x_.axes[a];
-                    dy_line += (m.at[a] * g_.axes[a].stride + m.reach[a]) * dy_.axes[a];
-                }
-                for (Index i = m.first[inner]; i < m.last[inner];) {
-                    const Index run = std::min(m.last[inner] - i, chunk - filled);
-                    const Index dy_step = g_.axes[inner].stride * dy_.axes[inner];
-                    take_x(x_data_ + x_line + i * x_.axes[inner], run, channels, filled, m);
-                    take_dy(dy_data_ + dy_line + (i * g_.axes[inner].stride + m.reach[inner]) * dy_.axes[inner],
-                            dy_step, run, filters, filled, m);
-                    filled += run;
-                    i += run;
-                    if (filled == chunk) {
-                        add(filled, channels, filters, m);
-                        filled = 0;
-                    }
-                }
-                more = false;
-                for (std::size_t a = inner; a-- > 0;) {
-                    if (++m.at[a] < m.last[a]) {
-                        more = true;
-                        break;
-                    }
-                    m.at[a] = m.first[a];
-                }
-            }
-        }
-        if (filled > 0) add(filled, channels, filters, m);
-
-        for (Index f = 0; f < filters; ++f) {
-            T* to = dkernel_ + (tap * filters_ + first_filter + f) * g_.in_channels + group * channels_ + first_channel;
-            for (Index c = 0; c < channels; ++c) to[c] = narrow<T>(static_cast<C>(m.totals[c * padded_filters() + f]));
-        }
+        run_units<OuterWorker<T>>(work, cut.units(), threads);
     }
-
-    /// x as [channel][pixel].
-    void take_x(const T* from, Index run, Index channels, Index filled, Memory& m) const {
-        gather_run(kernels_, converters_, from, x_.axes.back(), x_.channel, run, channels, m.turn);
-        kernels_.turn(m.turn, channels, m.x + filled, chunk, run, channels);
-    }
-
-    /// dy as [block][pixel][filter of the block].
-    void take_dy(const T* from, Index step, Index run, Index filters, Index filled, Memory& m) const {
-        gather_run(kernels_, converters_, from, step, dy_.channel, run, filters, m.turn);
-        const Index width = kernels_.width;
-        for (Index first = 0; first < filters; first += width) {
-            const Index some = std::min(width, filters - first);
-            C* to = m.dy + first * chunk + filled * width;
-            for (Index p = 0; p < run; ++p, to += width) {
-                for (Index f = 0; f < some; ++f) to[f] = m.turn[p * filters + first + f];
-                for (Index f = some; f < width; ++f) to[f] = C(0);
-            }
-        }
-    }
-
-    /// Adds the products of a chunk to the totals.
-    void add(Index pixels, Index channels, Index filters, Memory& m) const {
-        const Index width = kernels_.width, tile_rows = kernels_.tile_rows;
-        const C* rows[max_tile_rows];
-        Tile<C> t{};
-        t.rows = rows;
-        t.taps = 1;
-        t.channels = pixels;
-        t.c = m.sums;
-        t.c_stride = width;
-        for (Index first = 0; first < filters; first += width) {
-            t.panel = m.dy + first * chunk;
-            for (Index c = 0; c < channels; c += tile_rows) {
-                const Index some = std::min(tile_rows, channels - c);
-                for (Index r = 0; r < some; ++r) rows[r] = m.x + (c + r) * chunk;
-                kernels_.multiply[1][some - 1](t);
-                for (Index r = 0; r < some; ++r) {
-                    double* totals = m.totals + (c + r) * padded_filters() + first;
-                    for (Index f = 0; f < width; ++f) totals[f] += static_cast<double>(m.sums[r * width + f]);
-                }
-            }
-        }
-    }
-
-    const Geometry<dynamic>& g_;
-    const T *x_data_, *dy_data_;
-    T* dkernel_;
-    const Kernels<C>& kernels_;
-    const Converters& converters_;
-    Index channels_, filters_;  // of a group
-    Layout x_, dy_;
-    Index channel_parts_, filter_parts_, part_channels_, part_filters_;
-};
+    if (!in_place) add_parts(sums, results, converters, dkernel, threads);
+}
 
 }  // namespace
 
@@ -224,7 +119,7 @@ void conv_transpose_grad_kernel(const Geometry<dynamic>& g, const T* x, const T*
         reference::grad_kernel(g, x, dy, dkernel, options);
         return;
     }
-    KernelGradient<T>(g, x, dy, dkernel, options).run(threads);
+    compute(g, x, dy, dkernel, options, threads);
 }
 
 template void conv_transpose_grad_kernel(const Geometry<dynamic>&, const float*, const float*, float*, const Options&);

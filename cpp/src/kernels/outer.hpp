@@ -1,0 +1,139 @@
+// Outer products and lanes, written once over the Vec vocabulary.
+#pragma once
+
+#include "outer_table.hpp"
+#include "vec.hpp"
+
+namespace tconv {
+namespace {
+
+/// See OuterKernels::multiply. The sums over the lines are a chain of their own, whether they are added to c or not.
+template <class V, int M, int NV>
+void outer(const Outer<typename V::value>& o) {
+    using T = typename V::value;
+    constexpr int W = V::width;
+    typename V::reg sum[M][NV];
+    for (int m = 0; m < M; ++m)
+        for (int v = 0; v < NV; ++v) sum[m][v] = V::zero();
+    const T *rows = o.rows, *columns = o.columns;
+    for (Index k = 0; k < o.lines; ++k, rows += most_outer_rows, columns += 2 * W) {
+        typename V::reg b[NV];
+        for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(columns + v * W));
+        for (int m = 0; m < M; ++m) {
+            const auto a = V::set1(rows[m]);
+            for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(a, b[v], sum[m][v]);
+        }
+    }
+    T* c = o.c;
+    if (o.add) {
+        for (int m = 0; m < M; ++m)
+            for (int v = 0; v < NV; ++v) sum[m][v] = V::load(c + m * o.c_stride + v * W) + sum[m][v];
+    }
+    for (int m = 0; m < M; ++m)
+        for (int v = 0; v < NV; ++v) V::store(c + m * o.c_stride + v * W, sum[m][v]);
+}
+
+/// See OuterKernels::deal_rows.
+template <class V, int Size>
+void deal(const typename V::value* const* lines, Index count, Index n, typename V::value* to, Index block_stride) {
+    using T = typename V::value;
+    constexpr int W = V::width, NV = (Size + W - 1) / W;
+    // A block that is read with whole vectors may be followed by too little.
+    const Index whole = n >= NV * W ? (n - NV * W) / Size + 1 : 0;
+    for (Index k = 0; k < count; ++k, to += Size) {
+        const T* from = lines[k];
+        T* block = to;
+        for (Index b = 0; b < whole; ++b, from += Size, block += block_stride)
+            for (int v = 0; v < NV; ++v) V::store(block + v * W, V::load(from + v * W));
+        for (Index rest = n - whole * Size; rest > 0; rest -= Size, from += Size, block += block_stride)
+            for (int v = 0; v < NV; ++v) {
+                const Index some = rest - v * W;
+                V::store(block + v * W, some >= W  ? V::load(from + v * W)
+                                        : some > 0 ? V::load_some(from + v * W, some)
+                                                   : V::zero());
+            }
+    }
+}
+
+/// NV vectors of channels of Lanes, from channel n on, of which the last has `last` real ones.
+template <class V, int Taps, int NV>
+void some_lanes(const Lanes<typename V::value>& l, Index n, Index last) {
+    using T = typename V::value;
+    constexpr int W = V::width;
+    typename V::reg sum[Taps][NV];
+    for (int t = 0; t < Taps; ++t)
+        for (int v = 0; v < NV; ++v) sum[t][v] = V::zero();
+    const T *x = l.x + n, *dy = l.dy + n;
+    if (last == W) {
+        for (Index i = 0; i < l.pixels; ++i, x += l.x_step, dy += l.dy_step) {
+            typename V::reg a[NV];
+            for (int v = 0; v < NV; ++v) a[v] = V::keep(V::load(x + v * W));
+            for (int t = 0; t < Taps; ++t)
+                for (int v = 0; v < NV; ++v) sum[t][v] = V::fma(a[v], V::load(dy + t * l.tap_step + v * W), sum[t][v]);
+        }
+    } else {
+        for (Index i = 0; i < l.pixels; ++i, x += l.x_step, dy += l.dy_step) {
+            const auto a = V::load_some(x, last);
+            for (int t = 0; t < Taps; ++t) sum[t][0] = V::fma(a, V::load_some(dy + t * l.tap_step, last), sum[t][0]);
+        }
+    }
+    T* c = l.sums + n;
+    for (int t = 0; t < Taps; ++t, c += l.sums_step)
+        for (int v = 0; v < NV; ++v) {
+            if (last == W) {
+                V::store(c + v * W, V::load(c + v * W) + sum[t][v]);
+            } else {
+                V::store_some(c, V::load_some(c, last) + sum[t][0], last);
+            }
+        }
+}
+
+/// See OuterKernels::lanes.
+template <class V, int Taps>
+void lanes(const Lanes<typename V::value>& l) {
+    constexpr Index W = V::width;
+    Index n = 0;
+    for (; l.channels - n >= 2 * W; n += 2 * W) some_lanes<V, Taps, 2>(l, n, W);
+    for (; n < l.channels; n += W) some_lanes<V, Taps, 1>(l, n, l.channels - n < W ? l.channels - n : W);
+}
+
+/// See OuterKernels::add_lines.
+template <class V>
+void add_lines(const typename V::value* from, Index step, Index lines, Index count, typename V::value* sums) {
+    using T = typename V::value;
+    constexpr int W = V::width, NV = 8;
+    Index n = 0;
+    for (; count - n >= NV * W; n += NV * W) {
+        typename V::reg sum[NV];
+        for (int v = 0; v < NV; ++v) sum[v] = V::load(sums + n + v * W);
+        const T* line = from + n;
+        for (Index i = 0; i < lines; ++i, line += step)
+            for (int v = 0; v < NV; ++v) sum[v] = sum[v] + V::load(line + v * W);
+        for (int v = 0; v < NV; ++v) V::store(sums + n + v * W, sum[v]);
+    }
+    for (; n < count; n += W) {
+        const Index some = count - n < W ? count - n : W;
+        auto sum = V::load_some(sums + n, some);
+        const T* line = from + n;
+        for (Index i = 0; i < lines; ++i, line += step)
+            sum = sum + (some == W ? V::load(line) : V::load_some(line, some));
+        V::store_some(sums + n, sum, some);
+    }
+}
+
+/// The table for vectors V with tiles of six rows by two vectors: twelve sums, two columns and one row in registers.
+template <class V>
+constexpr OuterKernels<typename V::value> outer_kernels_of(Isa isa) {
+    return {isa,
+            most_outer_rows,
+            2 * V::width,
+            {{outer<V, 1, 1>, outer<V, 2, 1>, outer<V, 3, 1>, outer<V, 4, 1>, outer<V, 5, 1>, outer<V, 6, 1>},
+             {outer<V, 1, 2>, outer<V, 2, 2>, outer<V, 3, 2>, outer<V, 4, 2>, outer<V, 5, 2>, outer<V, 6, 2>}},
+            deal<V, most_outer_rows>,
+            deal<V, 2 * V::width>,
+            {lanes<V, 1>, lanes<V, 2>, lanes<V, 3>, lanes<V, 4>},
+            add_lines<V>};
+}
+
+}  // namespace
+}  // namespace tconv

@@ -1,0 +1,61 @@
+// The arithmetic of the kernel gradient: one table of functions per instruction set. Taps, boxes and threads are
+// unknown here.
+#pragma once
+
+#include <tconv/isa.hpp>
+#include <tconv/types.hpp>
+
+namespace tconv {
+
+/// A sum of outer products of packed lines, c[m][n] = (add ? c[m][n] : 0) + sum over k < lines of
+/// rows[k*tile_rows + m] * columns[k*width + n].
+template <class T>
+struct Outer {
+    const T *rows, *columns;
+    Index lines;
+    T* c;
+    Index c_stride;
+    bool add;
+};
+
+/// Sums of products of neighbouring pixels, each channel with its own,
+/// sums[t*sums_step + n] += sum over i < pixels of x[i*x_step + n] * dy[i*dy_step + t*tap_step + n], n < channels.
+template <class T>
+struct Lanes {
+    const T *x, *dy;
+    Index x_step, dy_step, tap_step;
+    Index pixels, channels;
+    T* sums;
+    Index sums_step;
+};
+
+inline constexpr Index most_outer_rows = 6, most_lane_taps = 4;
+
+/// The functions of one instruction set for sums of type T.
+template <class T>
+struct OuterKernels {
+    Isa isa;
+    Index tile_rows, width;  // of a full tile
+    /// [0] columns of half a width, which still lie `width` apart, [1] of a full one; [m-1] rows.
+    void (*multiply[2][most_outer_rows])(const Outer<T>&);
+    /// The first n numbers of each line, dealt to blocks of `tile_rows` or `width` numbers, the last block filled up
+    /// with zeros: to[b*block_stride + k*size + i] = lines[k][b*size + i]. A block may be written a vector too far.
+    void (*deal_rows)(const T* const* lines, Index count, Index n, T* to, Index block_stride);
+    void (*deal_columns)(const T* const* lines, Index count, Index n, T* to, Index block_stride);
+    /// [t-1] taps.
+    void (*lanes[most_lane_taps])(const Lanes<T>&);
+    /// sums[n] += sum over i < lines of from[i*step + n], n < count, each a chain of its own.
+    void (*add_lines)(const T* from, Index step, Index lines, Index count, T* sums);
+};
+
+namespace generic {
+extern const OuterKernels<float> outer_float;
+extern const OuterKernels<double> outer_double;
+}  // namespace generic
+
+namespace avx2 {
+extern const OuterKernels<float> outer_float;
+extern const OuterKernels<double> outer_double;
+}  // namespace avx2
+
+}  // namespace tconv

@@ -1,0 +1,81 @@
+// One worker of a kernel gradient by outer products: some tiles of the kernel, summed over the boxes of a part.
+#pragma once
+
+#include "outer_cut.hpp"
+#include "reach.hpp"
+
+namespace tconv {
+
+/// Pixels whose numbers are put together at once.
+inline constexpr Index scratch_pixels = 32;
+
+template <class T>
+struct OuterWork : KernelWork<T> {
+    const OuterCut& cut;
+    const Kernels<compute_t<T>>& kernels;
+    const OuterKernels<compute_t<T>>& outer;
+    const Converters& converters;
+};
+
+template <class T>
+class OuterWorker {
+  public:
+    using C = compute_t<T>;
+
+    /// Takes its memory from the carver; computes nothing when that only counts.
+    OuterWorker(const OuterWork<T>& work, Carver& carver);
+
+    void compute(Index unit);
+
+  private:
+    void locate(Index unit);
+    void add_box(Index box, bool add);
+    void enter_box(Index box);
+    bool step();
+    void enter_tile(Index tile);
+    void pack_x(Index group);
+    void pack_dy(Index group);
+    const C* segment(Index line, Index i, Index q, Index number, C* scratch) const;
+    void multiply(C* sums, bool add);
+    void multiply_exactly(C* sums, bool add);
+    void store(Index group, const C* sums) const;
+    bool finite() const;
+    bool inside(Index line, Index i, Index q, Index tap) const;
+
+    Index filters() const { return tile_last_[0] - tile_first_[0]; }
+    Index pairs() const { return outer_taps_ * inner_taps_ * filters(); }
+    Index rows() const { return cut_.swapped ? pairs() : channels_; }
+    Index columns() const { return cut_.swapped ? channels_ : pairs(); }
+
+    const OuterWork<T>& work_;
+    const OuterCut& cut_;
+    const KernelSums& order_;
+    std::size_t rank_;
+    Index strip_, tile_sums_;         // numbers of sums from a block of columns to the next, and of a tile
+    Index row_block_, column_block_;  // numbers of panels from block to block
+    Reach<T> reach_;
+
+    // The unit.
+    Index part_ = 0, first_group_ = 0, last_group_ = 0, first_channel_ = 0, channels_ = 0;
+    Index first_tile_ = 0, last_tile_ = 0;
+
+    // The box and what it meets through the taps of a tile.
+    Index *first_, *last_, *at_;      // [batch, axes...]
+    Index *tile_first_, *tile_last_;  // [filters, taps...]
+    Index outer_taps_ = 0, inner_taps_ = 0;
+    Index lines_ = 0, length_ = 0, pixels_ = 0;
+    Index* x_lines_;      // [line] where x's pixels begin
+    Index* outer_;        // [line][tap of all axes but the last] distance from dy's origin, or -1
+    bool dense_ = false;  // the taps of the last axis lie side by side in dy
+    Index *low_, *high_;  // [pixel of a line] the taps of the last axis that are inside
+    Index* base_;         // [pixel of a line] distance of the first tap, inside or not
+
+    const C** pointers_;
+    C *x_, *scratch_, *zeros_;
+    C *row_panel_, *column_panel_;
+    C* sums_;  // [group or tile][block of columns][row][column]
+    C *masked_, *product_;
+    double* totals_;
+};
+
+}  // namespace tconv
