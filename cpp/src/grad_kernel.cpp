@@ -18,7 +18,7 @@ namespace {
 
 constexpr double serial_products = 1 << 18;  // fewer are not worth waking a thread
 constexpr Index workers_bytes = 16 << 20;    // of all workers together
-constexpr Index most_lane_pairs = 16, least_lane_groups = 4;
+constexpr Index most_lane_pairs = 16;
 
 /// Units of a kind of worker, in parallel, each worker in memory of its own.
 template <class Worker, class Work>
@@ -85,7 +85,7 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
     const Kernels<C>& kernels = kernels_for<C>(options.isa);
     const OuterKernels<C>& outer = outer_kernels_for<C>(options.isa);
     const bool gathered = !std::is_same_v<T, C> || x_layout.channel != 1 || dy_layout.channel != 1;
-    if (sums.channels * sums.filters <= most_lane_pairs && g.groups >= least_lane_groups) {
+    if (sums.channels * sums.filters <= std::min(most_lane_pairs, 2 * g.groups)) {
         LanesWork<T> work{shared, g.groups, gathered || sums.channels * sums.filters > 1, kernels, outer, converters};
         while (work.groups_of_unit > outer.width && (bytes_of_worker<LanesWorker<T>>(work) * threads > workers_bytes ||
                                                      (threads > 1 && work.units() < 2 * threads)))

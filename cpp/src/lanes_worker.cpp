@@ -103,24 +103,23 @@ Index LanesWorker<T>::gather_x() {
 /// where all of them are inside.
 template <class T>
 void LanesWorker<T>::find_runs() {
-    const Index taps = all_taps_[rank_ - 1];
-    const Index* along = reach_.along(rank_ - 1);
-    const auto even = [along, taps](Index i, Index tap, Index some, Index tap_step) {
-        bool all = along[i * taps + tap] >= 0;
-        for (Index t = tap + 1; t < tap + some; ++t)
-            all = all && along[i * taps + t] >= 0 && along[i * taps + t] - along[i * taps + t - 1] == tap_step;
+    const std::size_t inner = rank_ - 1;
+    const Index taps = all_taps_[inner];
+    const auto at = [this, inner](Index i, Index tap) { return reach_.at(inner, i, tap); };
+    const auto even = [at](Index i, Index tap, Index some, Index tap_step) {
+        bool all = at(i, tap) >= 0;
+        for (Index t = tap + 1; t < tap + some; ++t) all = all && at(i, t) >= 0 && at(i, t) - at(i, t - 1) == tap_step;
         return all;
     };
     run_count_ = 0;
     const auto add_runs = [&](Index tap, Index some, Index first, Index last) {
         for (Index i = first; i < last;) {
-            const Index* at = along + i * taps + tap;
-            const Index tap_step = some > 1 ? at[1] - at[0] : 0;
+            const Index tap_step = some > 1 ? at(i, tap + 1) - at(i, tap) : 0;
             if (!even(i, tap, some, tap_step)) return i;
-            Run run{i, 1, tap, some, at[0], i + 1 < last ? at[taps] - at[0] : 0, tap_step};
-            while (i + run.count < last && even(i + run.count, tap, some, tap_step) &&
-                   at[run.count * taps] - at[(run.count - 1) * taps] == run.step)
-                ++run.count;
+            Run run{i, 1, tap, some, at(i, tap), i + 1 < last ? at(i + 1, tap) - at(i, tap) : 0, tap_step};
+            for (Index next = i + 1; next < last; ++next, ++run.count) {
+                if (!even(next, tap, some, tap_step) || at(next, tap) - at(next - 1, tap) != run.step) break;
+            }
             runs_[run_count_++] = run;
             i += run.count;
         }
@@ -166,7 +165,7 @@ void LanesWorker<T>::add_lines(Index plane, Index pair) {
             Index dy = (at_[0] - first_[0]) * reach_.batch_step(), rest = q;
             for (std::size_t a = inner; a-- > 0;) {
                 const Index taps = all_taps_[a];
-                const Index at = reach_.along(a)[(at_[a + 1] - first_[a + 1]) * taps + rest % taps];
+                const Index at = reach_.at(a, at_[a + 1] - first_[a + 1], rest % taps);
                 rest /= taps;
                 dy = at < 0 || dy < 0 ? -1 : dy + at;
             }

@@ -7,10 +7,10 @@
 namespace tconv {
 namespace {
 
-constexpr Index most_rows = 192, most_columns = 384;  // of x's panel, which stays in the second cache
-constexpr Index most_pairs = 128;                     // of a tile
+constexpr Index most_rows = 264, most_columns = 384;  // of x's panel, which stays in the second cache
+constexpr Index most_pairs = 256;                     // of a tile
 constexpr Index least_channels = 48, least_pairs = 48;
-constexpr Index unit_sums = 1 << 18, bundle_sums = 1 << 15;
+constexpr Index unit_sums = 1 << 19, bundle_sums = 1 << 15;
 
 /// Half cycles of one pixel's products, about: a micro-kernel is bound by its products, its loads or their latency.
 Index cycles(Index rows, Index columns, Index tile_rows, Index width) {
@@ -35,7 +35,8 @@ Index part(Index extent, Index most, Index step) {
 OuterCut::OuterCut(const KernelSums& sums_, bool gathered_, Index tile_rows_, Index width_)
     : sums(sums_), gathered(gathered_), tile_rows(tile_rows_), width(width_) {
     const Index all = sums.taps * sums.filters;
-    swapped = cycles(all, sums.channels, tile_rows, width) < cycles(sums.channels, all, tile_rows, width);
+    // Dealing dy's numbers to blocks of few costs more than to blocks of many.
+    swapped = cycles(all, sums.channels, tile_rows, width) + 2 * all < cycles(sums.channels, all, tile_rows, width);
     channels = part(sums.channels, swapped ? most_columns : most_rows, swapped ? width : tile_rows);
     cut_pairs(most_pairs);
     if (tiles.count() == 1 && channels == sums.channels)

@@ -1,10 +1,34 @@
 // A worker's panels: the pixels of x of a box, and the pixels of dy that they meet through the taps of a tile.
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 
 #include "outer_worker.hpp"
 
 namespace tconv {
+namespace {
+
+/// Copies of a few numbers, without a loop for each.
+template <class C>
+void copy_few(const C* from, Index n, C* to) {
+    constexpr Index step = 4;
+    if (n < step) {
+        for (Index i = 0; i < n; ++i) to[i] = from[i];
+        return;
+    }
+    for (Index i = 0; i + step <= n; i += step) std::memcpy(to + i, from + i, step * sizeof(C));
+    std::memcpy(to + n - step, from + n - step, step * sizeof(C));
+}
+
+/// The numbers [low, high) of n, zeros around them.
+template <class C>
+void copy_between(const C* from, Index low, Index high, Index n, C* to) {
+    std::fill_n(to, low, C(0));
+    if (low < high) std::copy_n(from + low, high - low, to + low);
+    std::fill_n(to + high, n - high, C(0));
+}
+
+}  // namespace
 
 /// Where the lines of a box lie in x.
 template <class T>
@@ -47,31 +71,23 @@ void OuterWorker<T>::enter_tile(Index tile) {
         outer[0] = (at_[0] - first_[0]) * reach_.batch_step();
         for (std::size_t a = 0; a < inner; ++a) {
             const Index taps = reach_.taps(a);
-            const Index* along = reach_.along(a) + (at_[a + 1] - first_[a + 1]) * taps;
             for (Index i = count; i-- > 0;) {  // backwards: in place
                 const Index before = outer[i];
-                for (Index m = taps; m-- > 0;)
-                    outer[i * taps + m] = before < 0 || along[m] < 0 ? -1 : before + along[m];
+                for (Index m = taps; m-- > 0;) {
+                    const Index at = reach_.at(a, at_[a + 1] - first_[a + 1], m);
+                    outer[i * taps + m] = before < 0 || at < 0 ? -1 : before + at;
+                }
             }
             count *= taps;
         }
         more = step();
     }
-
-    dense_ = order_.g.axes[inner].dilation == 1 && reach_.pixel_step() == filters();
-    const Index* along = reach_.along(inner);
-    for (Index i = 0; i < length_; ++i, along += inner_taps_) {
-        low_[i] = 0;
-        while (low_[i] < inner_taps_ && along[low_[i]] < 0) ++low_[i];
-        high_[i] = low_[i];
-        while (high_[i] < inner_taps_ && along[high_[i]] >= 0) ++high_[i];
-        base_[i] = low_[i] == inner_taps_ ? 0 : along[low_[i]] - low_[i] * reach_.pixel_step();
-    }
+    dense_ = reach_.even(inner) && (inner_taps_ == 1 || reach_.tap_step(inner) == filters());
 }
 
 template <class T>
 bool OuterWorker<T>::inside(Index line, Index i, Index q, Index tap) const {
-    return outer_[line * outer_taps_ + q] >= 0 && reach_.along(rank_ - 1)[i * inner_taps_ + tap] >= 0;
+    return outer_[line * outer_taps_ + q] >= 0 && tap >= reach_.low(rank_ - 1, i) && tap < reach_.high(rank_ - 1, i);
 }
 
 template <class T>
@@ -95,24 +111,25 @@ void OuterWorker<T>::pack_x(Index group) {
     }
 }
 
-/// The numbers of dy under some taps of a pixel: segment `number` of outer tap q, which is all taps of the last axis
-/// where they lie side by side, else one. In place, or put together in `scratch`.
+/// What `count` pixels of a line, from pixel i on, meet through segment `number` of outer tap q, which is all taps of
+/// the last axis where they lie side by side in dy, else one: put(pixel, numbers from, first, last), where the numbers
+/// of the segment before `first` and from `last` on are zeros.
 template <class T>
-const typename OuterWorker<T>::C* OuterWorker<T>::segment(Index line, Index i, Index q, Index number,
-                                                          C* scratch) const {
+template <class Put>
+void OuterWorker<T>::each_segment(Index line, Index i, Index count, Index q, Index number, const Put& put) const {
+    const std::size_t inner = rank_ - 1;
     const Index before = outer_[line * outer_taps_ + q];
-    if (before < 0) return zeros_;
-    if (!dense_) {
-        const Index at = reach_.along(rank_ - 1)[i * inner_taps_ + number];
-        return at < 0 ? zeros_ : reach_.origin + before + at;
+    const C* from = reach_.origin + before;
+    for (Index p = 0; p < count; ++p, ++i) {
+        if (before < 0) {
+            put(p, zeros_, 0, 0);
+        } else if (dense_) {
+            put(p, from + reach_.base(inner, i), reach_.low(inner, i) * filters(), reach_.high(inner, i) * filters());
+        } else {
+            const Index at = reach_.at(inner, i, number);
+            put(p, from + at, 0, at < 0 ? 0 : filters());
+        }
     }
-    const Index low = low_[i] * filters(), high = high_[i] * filters(), all = inner_taps_ * filters();
-    if (low >= high) return zeros_;
-    if (low == 0 && high == all) return reach_.origin + before + base_[i];
-    std::fill_n(scratch, low, C(0));
-    std::copy_n(reach_.origin + before + base_[i] + low, high - low, scratch + low);
-    std::fill_n(scratch + high, all - high, C(0));
-    return scratch;
 }
 
 template <class T>
@@ -126,38 +143,37 @@ void OuterWorker<T>::pack_dy(Index group) {
     const Index segments_of_tap = dense_ ? 1 : inner_taps_, segments = outer_taps_ * segments_of_tap;
     const Index numbers = pairs() / segments;  // of a segment
     const bool apart = segments == 1 || numbers % size == 0;
+    const Index line_numbers = apart ? numbers : pairs();
     for (Index first = 0; first < pixels_; first += scratch_pixels) {
         const Index some = std::min(scratch_pixels, pixels_ - first);
-        if (apart) {
-            for (Index s = 0; s < segments; ++s) {
-                Index line = first / length_, i = first % length_;
-                for (Index p = 0; p < some; ++p) {
-                    pointers_[p] = segment(line, i, s / segments_of_tap, s % segments_of_tap, scratch_ + p * numbers);
-                    if (++i == length_) {
-                        i = 0;
-                        ++line;
-                    }
+        for (Index s = 0; s < segments; ++s) {
+            const Index q = s / segments_of_tap, number = s % segments_of_tap;
+            for (Index p = 0; p < some;) {
+                const Index line = (first + p) / length_, i = (first + p) % length_;
+                const Index count = std::min(some - p, length_ - i);
+                if (apart) {
+                    each_segment(line, i, count, q, number, [&](Index k, const C* from, Index low, Index high) {
+                        C* to = scratch_ + (p + k) * line_numbers;
+                        if (high - low < numbers) copy_between(from, low, high, numbers, to);
+                        pointers_[p + k] = high - low < numbers ? to : from;
+                    });
+                } else {
+                    each_segment(line, i, count, q, number, [&](Index k, const C* from, Index low, Index high) {
+                        C* to = scratch_ + (p + k) * line_numbers;
+                        if (s == 0) pointers_[p + k] = to;
+                        to += s * numbers;
+                        if (high - low < numbers) {
+                            copy_between(from, low, high, numbers, to);
+                        } else {
+                            copy_few(from, numbers, to);
+                        }
+                    });
                 }
-                deal(pointers_, some, numbers, panel + s * numbers / size * block + first * size, block);
+                p += count;
             }
-            continue;
+            if (apart) deal(pointers_, some, numbers, panel + s * numbers / size * block + first * size, block);
         }
-        Index line = first / length_, i = first % length_;
-        for (Index p = 0; p < some; ++p) {
-            C* to = scratch_ + p * pairs();
-            pointers_[p] = to;
-            for (Index s = 0; s < segments; ++s, to += numbers) {
-                const C* from = segment(line, i, s / segments_of_tap, s % segments_of_tap, to);
-                if (from != to) {
-                    for (Index n = 0; n < numbers; ++n) to[n] = from[n];
-                }
-            }
-            if (++i == length_) {
-                i = 0;
-                ++line;
-            }
-        }
-        deal(pointers_, some, pairs(), panel + first * size, block);
+        if (!apart) deal(pointers_, some, pairs(), panel + first * size, block);
     }
 }
 

@@ -34,9 +34,6 @@ OuterWorker<T>::OuterWorker(const OuterWork<T>& work, Carver& carver)
     tile_last_ = carver.take<Index>(axes + 1);
     x_lines_ = carver.take<Index>(lines);
     outer_ = carver.take<Index>(lines * outer_taps);
-    low_ = carver.take<Index>(length);
-    high_ = carver.take<Index>(length);
-    base_ = carver.take<Index>(length);
     pointers_ = carver.take<const C*>(pixels);
     x_ = carver.take<C>(cut_.gathered ? pixels * cut_.channels : 0);
     scratch_ = carver.take<C>(scratch_pixels * cut_.pairs());
@@ -127,18 +124,23 @@ void OuterWorker<T>::multiply(C* sums, bool add) {
     }
 }
 
-/// Whether all numbers of x's panel are.
+/// Whether all numbers are finite of the pixels of x that some tap leads out of dy.
 template <class T>
 bool OuterWorker<T>::finite() const {
     const Index size = cut_.swapped ? cut_.width : cut_.tile_rows;
     const Index block = cut_.swapped ? column_block_ : row_block_;
-    const C* panel = cut_.swapped ? column_panel_ : row_panel_;
-    int others = 0;
-    for (Index b = 0; b * size < channels_; ++b) {
-        const C* numbers = panel + b * block;
-        for (Index k = 0; k < pixels_ * size; ++k) others |= numbers[k] - numbers[k] == C(0) ? 0 : 1;
+    const C* pixel = cut_.swapped ? column_panel_ : row_panel_;
+    C others = 0;  // a difference is zero exactly where a number is finite
+    for (Index line = 0; line < lines_; ++line) {
+        const Index* outer = outer_ + line * outer_taps_;
+        const bool all = std::all_of(outer, outer + outer_taps_, [](Index at) { return at >= 0; });
+        for (Index i = 0; i < length_; ++i, pixel += size) {
+            if (all && reach_.low(rank_ - 1, i) == 0 && reach_.high(rank_ - 1, i) == inner_taps_) continue;
+            for (Index b = 0; b * size < channels_; ++b)
+                for (Index n = 0; n < size; ++n) others += pixel[b * block + n] - pixel[b * block + n];
+        }
     }
-    return others == 0;
+    return others == C(0);
 }
 
 /// Tap by tap, with zeros for the pixels of x that meet nothing: zero times infinity is not zero.

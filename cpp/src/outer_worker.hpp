@@ -35,7 +35,8 @@ class OuterWorker {
     void enter_tile(Index tile);
     void pack_x(Index group);
     void pack_dy(Index group);
-    const C* segment(Index line, Index i, Index q, Index number, C* scratch) const;
+    template <class Put>
+    void each_segment(Index line, Index i, Index count, Index q, Index number, const Put& put) const;
     void multiply(C* sums, bool add);
     void multiply_exactly(C* sums, bool add);
     void store(Index group, const C* sums) const;
@@ -67,8 +68,6 @@ class OuterWorker {
     Index* x_lines_;      // [line] where x's pixels begin
     Index* outer_;        // [line][tap of all axes but the last] distance from dy's origin, or -1
     bool dense_ = false;  // the taps of the last axis lie side by side in dy
-    Index *low_, *high_;  // [pixel of a line] the taps of the last axis that are inside
-    Index* base_;         // [pixel of a line] distance of the first tap, inside or not
 
     const C** pointers_;
     C *x_, *scratch_, *zeros_;

@@ -13,23 +13,20 @@ Reach<T>::Reach(const Geometry<dynamic>& g, const Layout& dy, bool gathered, con
                 const std::vector<Index>& taps, Index channels, Carver& carver)
     : g_(g), dy_(dy), gathered_(gathered), axes_(g.axes.size()) {
     const auto axes = static_cast<Index>(axes_);
-    steps_ = carver.take<Index>(axes);
-    taps_ = carver.take<Index>(axes);
     at_ = carver.take<Index>(axes);
-    tables_ = carver.take<Index*>(axes);
-    lists_ = carver.take<Index*>(axes);
-    picked_ = carver.take<Picked>(axes);
+    along_ = carver.take<Along>(axes);
     Checked numbers = Checked(box[0]) * channels;
     for (std::size_t a = 0; a < axes_; ++a) {
         const Axis& axis = g.axes[a];
-        const Index met = box[a + 1] * taps[a];
-        Index* table = carver.take<Index>(met);
-        Index* list = carver.take<Index>(gathered ? met : 0);
-        if (tables_ != nullptr) {
-            tables_[a] = table;
-            lists_[a] = list;
-        }
-        const Index span = (box[a + 1] - 1) * axis.stride + (taps[a] - 1) * axis.dilation + 1;
+        const Index length = box[a + 1], met = length * taps[a];
+        Along along{};
+        along.low = carver.take<Index>(length);
+        along.high = carver.take<Index>(length);
+        along.base = carver.take<Index>(length);
+        along.table = gathered ? carver.take<Index>(met) : nullptr;
+        along.list = gathered ? carver.take<Index>(met) : nullptr;
+        if (along_ != nullptr) along_[a] = along;
+        const Index span = (length - 1) * axis.stride + (taps[a] - 1) * axis.dilation + 1;
         numbers = numbers * std::min({span, 2 * met, axis.out});
     }
     if (numbers.overflowed()) throw std::bad_alloc();
@@ -38,23 +35,53 @@ Reach<T>::Reach(const Geometry<dynamic>& g, const Layout& dy, bool gathered, con
 
 /// The pixels of dy that are met along an axis: a run where that is dense, else a list.
 template <class T>
-void Reach<T>::pick(std::size_t a, const Index* first, const Index* last, const Index* first_tap,
-                    const Index* last_tap) {
-    const Axis& axis = g_.axes[a];
+void Reach<T>::pick(const Axis& axis, Along& along) const {
     const auto met = [&axis](Index i, Index tap) { return i * axis.stride + tap * axis.dilation - axis.crop; };
-    const Index low = std::max<Index>(met(first[a + 1], first_tap[a]), 0);
-    const Index high = std::min(met(last[a + 1] - 1, last_tap[a] - 1), axis.out - 1);
-    picked_[a] = {low, std::max<Index>(high - low + 1, 0), nullptr};
-    if (picked_[a].count <= 2 * (last[a + 1] - first[a + 1]) * taps_[a]) return;
+    const Index low = std::max<Index>(met(along.first, along.first_tap), 0);
+    const Index high = std::min(met(along.last - 1, along.last_tap - 1), axis.out - 1);
+    along.picked = {low, std::max<Index>(high - low + 1, 0), nullptr};
+    if (along.picked.count <= 2 * (along.last - along.first) * along.taps) return;
     Index count = 0;
-    for (Index i = first[a + 1]; i < last[a + 1]; ++i)
-        for (Index tap = first_tap[a]; tap < last_tap[a]; ++tap) {
+    for (Index i = along.first; i < along.last; ++i)
+        for (Index tap = along.first_tap; tap < along.last_tap; ++tap) {
             const Index o = met(i, tap);
-            if (o >= 0 && o < axis.out) lists_[a][count++] = o;
+            if (o >= 0 && o < axis.out) along.list[count++] = o;
         }
-    std::sort(lists_[a], lists_[a] + count);
-    count = std::unique(lists_[a], lists_[a] + count) - lists_[a];
-    picked_[a] = {0, count, lists_[a]};
+    std::sort(along.list, along.list + count);
+    count = std::unique(along.list, along.list + count) - along.list;
+    along.picked = {0, count, along.list};
+}
+
+/// What the pixels [first, last) meet through the taps [first_tap, last_tap) of an axis.
+template <class T>
+void Reach<T>::look(const Axis& axis, Along& along, Index step) const {
+    along.step = step;
+    along.tap_step = axis.dilation * step;
+    along.clipped = false;
+    along.picked = {0, axis.out, nullptr};
+    if (gathered_) pick(axis, along);
+    along.even = along.picked.list == nullptr || axis.dilation == 1 || along.taps == 1;
+    if (along.picked.list != nullptr) along.tap_step = step;
+    Index* table = along.table;
+    for (Index i = 0; i < along.last - along.first; ++i) {
+        const Index o = (along.first + i) * axis.stride + along.first_tap * axis.dilation - axis.crop;
+        const auto inside = [&](Index tap) {
+            return o + tap * axis.dilation >= 0 && o + tap * axis.dilation < axis.out;
+        };
+        Index low = 0, high = along.taps;
+        if (!inside(0) || !inside(along.taps - 1)) {
+            low = std::clamp<Index>(ceil_div(-o, axis.dilation), 0, along.taps);
+            high = std::clamp<Index>(floor_div(axis.out - 1 - o, axis.dilation) + 1, low, along.taps);
+        }
+        along.low[i] = low;
+        along.high[i] = high;
+        along.base[i] = 0;
+        if (low < high) along.base[i] = along.picked.position(o + low * axis.dilation) * step - low * along.tap_step;
+        along.clipped = along.clipped || high - low < along.taps;
+        if (along.even) continue;
+        for (Index tap = 0; tap < along.taps; ++tap)
+            *table++ = inside(tap) ? along.picked.position(o + tap * axis.dilation) * step : -1;
+    }
 }
 
 template <class T>
@@ -64,24 +91,24 @@ void Reach<T>::enter(const Index* first, const Index* last, const Index* first_t
     first_image_ = first[0];
     images_ = last[0] - first[0];
     clipped_ = false;
-    Index step = channels;
+    Index gathered_step = channels;
     for (std::size_t a = axes_; a-- > 0;) {
-        const Axis& axis = g_.axes[a];
-        taps_[a] = last_tap[a] - first_tap[a];
-        if (gathered_) pick(a, first, last, first_tap, last_tap);
-        steps_[a] = gathered_ ? step : dy_.axes[a];
-        Index* table = tables_[a];
-        for (Index i = first[a + 1]; i < last[a + 1]; ++i) {
-            Index o = i * axis.stride + first_tap[a] * axis.dilation - axis.crop;
-            for (Index tap = first_tap[a]; tap < last_tap[a]; ++tap, o += axis.dilation) {
-                const bool inside = o >= 0 && o < axis.out;
-                *table++ = !inside ? -1 : (gathered_ ? picked_[a].position(o) : o) * steps_[a];
-                clipped_ = clipped_ || !inside;
-            }
+        Along& along = along_[a];
+        const Index step = gathered_ ? gathered_step : dy_.axes[a];
+        const bool same = along.taps > 0 && along.first == first[a + 1] && along.last == last[a + 1] &&
+                          along.first_tap == first_tap[a] && along.last_tap == last_tap[a] && along.step == step;
+        if (!same) {
+            along.first = first[a + 1];
+            along.last = last[a + 1];
+            along.first_tap = first_tap[a];
+            along.last_tap = last_tap[a];
+            along.taps = last_tap[a] - first_tap[a];
+            look(g_.axes[a], along, step);
         }
-        if (gathered_) step *= picked_[a].count;
+        clipped_ = clipped_ || along.clipped;
+        gathered_step *= along.picked.count;
     }
-    batch_step_ = gathered_ ? step : dy_.batch;
+    batch_step_ = gathered_ ? gathered_step : dy_.batch;
 }
 
 template <class T>
@@ -93,13 +120,13 @@ void Reach<T>::take(const Kernels<C>& kernels, const Converters& converters, con
     origin = panel_;
     if (batch_step_ == 0) return;
     const std::size_t inner = axes_ - 1;
-    const Picked& line = picked_[inner];
+    const Picked& line = along_[inner].picked;
     C* to = panel_;
     std::fill_n(at_, axes_, 0);
     for (Index n = first_image_; n < first_image_ + images_; ++n) {
         for (bool more = true; more;) {
             Index offset = n * dy_.batch;
-            for (std::size_t a = 0; a < inner; ++a) offset += picked_[a].at(at_[a]) * dy_.axes[a];
+            for (std::size_t a = 0; a < inner; ++a) offset += along_[a].picked.at(at_[a]) * dy_.axes[a];
             for (Index p = 0; p < line.count;) {
                 Index run = line.list == nullptr ? line.count : 1;
                 while (p + run < line.count && line.at(p + run) == line.at(p) + run) ++run;
@@ -110,7 +137,7 @@ void Reach<T>::take(const Kernels<C>& kernels, const Converters& converters, con
             }
             more = false;
             for (std::size_t a = inner; a-- > 0;) {
-                if (++at_[a] < picked_[a].count) {
+                if (++at_[a] < along_[a].picked.count) {
                     more = true;
                     break;
                 }

@@ -22,17 +22,38 @@ class Reach {
     /// Makes `origin` the channels from `from` on, `channel_step` apart.
     void take(const Kernels<C>& kernels, const Converters& converters, const T* from, Index channel_step);
 
-    /// [(pixel - first) * taps + tap - first_tap] the distance along an axis from the origin, -1 where dy ends.
-    const Index* along(std::size_t axis) const { return tables_[axis]; }
-    Index taps(std::size_t axis) const { return taps_[axis]; }
+    /// The distance along an axis from the origin to what pixel first + i meets through tap first_tap + tap; -1
+    /// outside.
+    Index at(std::size_t axis, Index i, Index tap) const {
+        const Along& along = along_[axis];
+        if (along.table != nullptr && !along.even) return along.table[i * along.taps + tap];
+        return tap >= along.low[i] && tap < along.high[i] ? along.base[i] + tap * along.tap_step : -1;
+    }
+    /// The taps of a pixel that are inside.
+    Index low(std::size_t axis, Index i) const { return along_[axis].low[i]; }
+    Index high(std::size_t axis, Index i) const { return along_[axis].high[i]; }
+    /// Whether the taps of each pixel are `tap_step` apart, the first of them, inside or not, at `base`.
+    bool even(std::size_t axis) const { return along_[axis].even; }
+    Index base(std::size_t axis, Index i) const { return along_[axis].base[i]; }
+    Index tap_step(std::size_t axis) const { return along_[axis].tap_step; }
+    Index taps(std::size_t axis) const { return along_[axis].taps; }
     Index batch_step() const { return batch_step_; }
-    Index pixel_step() const { return steps_[axes_ - 1]; }
     /// Whether some pixel of the box meets no pixel of dy through some tap.
     bool clipped() const { return clipped_; }
     const C* origin = nullptr;
 
   private:
-    void pick(std::size_t axis, const Index* first, const Index* last, const Index* first_tap, const Index* last_tap);
+    struct Along {
+        Index first, last, first_tap, last_tap;  // what was looked at
+        Index taps, step, tap_step;
+        bool even, clipped;
+        Index *low, *high, *base;  // [pixel]
+        Index *table, *list;       // [pixel][tap] for what is gathered unevenly; the pixels gathered
+        Picked picked;
+    };
+
+    void look(const Axis& axis, Along& along, Index step) const;
+    void pick(const Axis& axis, Along& along) const;
 
     const Geometry<dynamic>& g_;
     const Layout& dy_;
@@ -41,10 +62,8 @@ class Reach {
     Index channels_ = 0, first_image_ = 0, images_ = 0;
     bool clipped_ = false;
     Index batch_step_ = 0;
-    Index *steps_, *taps_, *at_;  // [axis]
-    Index** tables_;              // [axis]
-    Index** lists_;               // [axis]
-    Picked* picked_;              // [axis]
+    Index* at_;     // [axis]
+    Along* along_;  // [axis]
     C* panel_;
 };
 

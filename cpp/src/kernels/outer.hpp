@@ -11,7 +11,7 @@ namespace {
 template <class V, int M, int NV>
 void outer(const Outer<typename V::value>& o) {
     using T = typename V::value;
-    constexpr int W = V::width;
+    constexpr int W = V::width, ahead = 16;  // lines: rows come from the second cache
     typename V::reg sum[M][NV];
     for (int m = 0; m < M; ++m)
         for (int v = 0; v < NV; ++v) sum[m][v] = V::zero();
@@ -19,6 +19,7 @@ void outer(const Outer<typename V::value>& o) {
     for (Index k = 0; k < o.lines; ++k, rows += most_outer_rows, columns += 2 * W) {
         typename V::reg b[NV];
         for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(columns + v * W));
+        __builtin_prefetch(rows + ahead * most_outer_rows);
         for (int m = 0; m < M; ++m) {
             const auto a = V::set1(rows[m]);
             for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(a, b[v], sum[m][v]);
@@ -26,25 +27,28 @@ void outer(const Outer<typename V::value>& o) {
     }
     T* c = o.c;
     if (o.add) {
-        for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) sum[m][v] = V::load(c + m * o.c_stride + v * W) + sum[m][v];
+        for (int m = 0; m < M; ++m, c += o.c_stride)
+            for (int v = 0; v < NV; ++v) V::store(c + v * W, V::load(c + v * W) + sum[m][v]);
+    } else {
+        for (int m = 0; m < M; ++m, c += o.c_stride)
+            for (int v = 0; v < NV; ++v) V::store(c + v * W, sum[m][v]);
     }
-    for (int m = 0; m < M; ++m)
-        for (int v = 0; v < NV; ++v) V::store(c + m * o.c_stride + v * W, sum[m][v]);
 }
 
 /// See OuterKernels::deal_rows.
 template <class V, int Size>
 void deal(const typename V::value* const* lines, Index count, Index n, typename V::value* to, Index block_stride) {
     using T = typename V::value;
-    constexpr int W = V::width, NV = (Size + W - 1) / W;
+    constexpr int W = V::width, NV = (Size + W - 1) / W, ahead = 8;
     // A block that is read with whole vectors may be followed by too little.
     const Index whole = n >= NV * W ? (n - NV * W) / Size + 1 : 0;
     for (Index k = 0; k < count; ++k, to += Size) {
-        const T* from = lines[k];
+        const T *from = lines[k], *next = lines[k + ahead < count ? k + ahead : k];
         T* block = to;
-        for (Index b = 0; b < whole; ++b, from += Size, block += block_stride)
+        for (Index b = 0; b < whole; ++b, from += Size, next += Size, block += block_stride) {
+            __builtin_prefetch(next);
             for (int v = 0; v < NV; ++v) V::store(block + v * W, V::load(from + v * W));
+        }
         for (Index rest = n - whole * Size; rest > 0; rest -= Size, from += Size, block += block_stride)
             for (int v = 0; v < NV; ++v) {
                 const Index some = rest - v * W;
