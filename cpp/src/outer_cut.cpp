@@ -10,7 +10,7 @@ namespace {
 constexpr Index most_rows = 264, most_columns = 384;  // of x's panel, which stays in the second cache
 constexpr Index most_pairs = 256;                     // of a tile
 constexpr Index least_channels = 48, least_pairs = 48;
-constexpr Index unit_sums = 1 << 19, bundle_sums = 1 << 15;
+constexpr Index unit_sums = 1 << 19, bundle_sums = 1 << 15, bundle_channels = 64;
 
 /// Half cycles of one pixel's products, about: a micro-kernel is bound by its products, its loads or their latency.
 Index cycles(Index rows, Index columns, Index tile_rows, Index width) {
@@ -33,14 +33,21 @@ Index part(Index extent, Index most, Index step) {
 }  // namespace
 
 OuterCut::OuterCut(const KernelSums& sums_, bool gathered_, Index tile_rows_, Index width_)
-    : sums(sums_), gathered(gathered_), tile_rows(tile_rows_), width(width_) {
+    : sums(sums_),
+      // A few channels of each pixel share neither cache lines nor, often, the sets of a cache.
+      gathered(gathered_ || (sums.g.groups > 1 && sums.filters <= bundle_channels)),
+      tile_rows(tile_rows_),
+      width(width_) {
     const Index all = sums.taps * sums.filters;
     // Dealing dy's numbers to blocks of few costs more than to blocks of many.
     swapped = cycles(all, sums.channels, tile_rows, width) + 2 * all < cycles(sums.channels, all, tile_rows, width);
     channels = part(sums.channels, swapped ? most_columns : most_rows, swapped ? width : tile_rows);
     cut_pairs(most_pairs);
-    if (tiles.count() == 1 && channels == sums.channels)
-        bundle = std::clamp<Index>(bundle_sums / (pairs() * channels), 1, sums.g.groups);
+    if (tiles.count() == 1 && channels == sums.channels) {
+        bundle = bundle_sums / (pairs() * channels);
+        if (gathered) bundle = std::min(bundle, bundle_channels / std::max(channels, filters()));
+        bundle = std::clamp<Index>(bundle, 1, sums.g.groups);
+    }
     tiles_of_unit = std::clamp<Index>(unit_sums / (pairs() * channels), 1, tiles.count());
 }
 

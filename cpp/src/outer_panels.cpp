@@ -8,16 +8,26 @@
 namespace tconv {
 namespace {
 
-/// Copies of a few numbers, without a loop for each.
+/// `n` numbers of each of some lines: moves of constant size, which overlap rather than leave a rest.
 template <class C>
-void copy_few(const C* from, Index n, C* to) {
+void copy_lines(const C* from, Index from_step, C* to, Index to_step, Index lines, Index n) {
+    const auto copy = [&](const auto& line) {
+        for (Index i = 0; i < lines; ++i, from += from_step, to += to_step) line();
+    };
     constexpr Index step = 4;
-    if (n < step) {
-        for (Index i = 0; i < n; ++i) to[i] = from[i];
-        return;
+    if (n == 1) {
+        copy([&] { *to = *from; });
+    } else if (n < step) {
+        copy([&] {
+            std::memcpy(to, from, 2 * sizeof(C));
+            to[n - 1] = from[n - 1];
+        });
+    } else {
+        copy([&] {
+            for (Index k = 0; k + step < n; k += step) std::memcpy(to + k, from + k, step * sizeof(C));
+            std::memcpy(to + n - step, from + n - step, step * sizeof(C));
+        });
     }
-    for (Index i = 0; i + step <= n; i += step) std::memcpy(to + i, from + i, step * sizeof(C));
-    std::memcpy(to + n - step, from + n - step, step * sizeof(C));
 }
 
 /// The numbers [low, high) of n, zeros around them.
@@ -59,7 +69,10 @@ bool OuterWorker<T>::step() {
 template <class T>
 void OuterWorker<T>::enter_tile(Index tile) {
     cut_.tiles.locate(tile, tile_first_, tile_last_);
-    reach_.enter(first_, last_, tile_first_ + 1, tile_last_ + 1, filters());
+    const Index channels = (last_group_ - first_group_ - 1) * order_.filters + filters();
+    reach_.enter(first_, last_, tile_first_ + 1, tile_last_ + 1, channels);
+    reach_.take(work_.kernels, work_.converters,
+                work_.dy + (first_group_ * order_.filters + tile_first_[0]) * work_.dy_layout.channel, 1);
     const std::size_t inner = rank_ - 1;
     inner_taps_ = reach_.taps(inner);
     outer_taps_ = 1;
@@ -90,60 +103,83 @@ bool OuterWorker<T>::inside(Index line, Index i, Index q, Index tap) const {
     return outer_[line * outer_taps_ + q] >= 0 && tap >= reach_.low(rank_ - 1, i) && tap < reach_.high(rank_ - 1, i);
 }
 
+/// Where the pixels of x begin, gathered for all groups of the unit where they have to be.
 template <class T>
-void OuterWorker<T>::pack_x(Index group) {
-    const Index channel = group * order_.channels + first_channel_, step = work_.x_layout.axes.back();
-    const T* from = work_.x + channel * work_.x_layout.channel;
+void OuterWorker<T>::take_x() {
+    const Layout& layout = work_.x_layout;
+    const Index channel = first_group_ * order_.channels + first_channel_, step = layout.axes.back();
+    const Index channels = (last_group_ - first_group_ - 1) * order_.channels + channels_;
+    const T* from = work_.x + channel * layout.channel;
     C* gathered = x_;
     for (Index line = 0, p = 0; line < lines_; ++line) {
         if (cut_.gathered) {
-            gather_run(work_.kernels, work_.converters, from + x_lines_[line], step, work_.x_layout.channel, length_,
-                       channels_, gathered);
-            for (Index i = 0; i < length_; ++i, ++p, gathered += channels_) pointers_[p] = gathered;
+            gather_run(work_.kernels, work_.converters, from + x_lines_[line], step, layout.channel, length_, channels,
+                       gathered);
+            for (Index i = 0; i < length_; ++i, ++p, gathered += channels) x_pixels_[p] = gathered;
         } else if constexpr (std::is_same_v<T, C>) {
-            for (Index i = 0; i < length_; ++i, ++p) pointers_[p] = from + x_lines_[line] + i * step;
+            for (Index i = 0; i < length_; ++i, ++p) x_pixels_[p] = from + x_lines_[line] + i * step;
         }
     }
+}
+
+template <class T>
+void OuterWorker<T>::pack_x(Index group) {
+    if (group != first_group_) {
+        for (Index p = 0; p < pixels_; ++p) x_pixels_[p] += order_.channels;
+    }
     if (cut_.swapped) {
-        work_.outer.deal_columns(pointers_, pixels_, channels_, column_panel_, column_block_);
+        work_.outer.deal_columns(x_pixels_, pixels_, channels_, column_panel_, column_block_);
     } else {
-        work_.outer.deal_rows(pointers_, pixels_, channels_, row_panel_, row_block_);
+        work_.outer.deal_rows(x_pixels_, pixels_, channels_, row_panel_, row_block_);
     }
 }
 
 /// What `count` pixels of a line, from pixel i on, meet through segment `number` of outer tap q, which is all taps of
-/// the last axis where they lie side by side in dy, else one: put(pixel, numbers from, first, last), where the numbers
-/// of the segment before `first` and from `last` on are zeros.
+/// the last axis where they lie side by side in dy, else one: even(first, count, from, step) for pixels whose segments
+/// are whole and even, one(pixel, from, low, high) for others, the numbers of whose segment are zeros but for [low,
+/// high).
 template <class T>
-template <class Put>
-void OuterWorker<T>::each_segment(Index line, Index i, Index count, Index q, Index number, const Put& put) const {
+template <class Even, class One>
+void OuterWorker<T>::each_segment(const C* origin, Index line, Index i, Index count, Index q, Index number,
+                                  const Even& even, const One& one) const {
     const std::size_t inner = rank_ - 1;
     const Index before = outer_[line * outer_taps_ + q];
-    const C* from = reach_.origin + before;
-    for (Index p = 0; p < count; ++p, ++i) {
-        if (before < 0) {
-            put(p, zeros_, 0, 0);
-        } else if (dense_) {
-            put(p, from + reach_.base(inner, i), reach_.low(inner, i) * filters(), reach_.high(inner, i) * filters());
-        } else {
-            const Index at = reach_.at(inner, i, number);
-            put(p, from + at, 0, at < 0 ? 0 : filters());
-        }
+    if (before < 0) {
+        for (Index p = 0; p < count; ++p) one(p, zeros_, 0, 0);
+        return;
     }
+    const C* from = origin + before;
+    const Index begin = std::clamp<Index>(reach_.begin(inner) - i, 0, count);
+    const Index end = std::clamp<Index>(reach_.end(inner) - i, begin, count);
+    const auto some = [&](Index p, Index last) {
+        for (; p < last; ++p) {
+            if (dense_) {
+                one(p, from + reach_.base(inner, i + p), reach_.low(inner, i + p) * filters(),
+                    reach_.high(inner, i + p) * filters());
+            } else {
+                const Index at = reach_.at(inner, i + p, number);
+                one(p, from + at, 0, at < 0 ? 0 : filters());
+            }
+        }
+    };
+    some(0, begin);
+    if (begin < end) {
+        even(begin, end - begin, from + reach_.base(inner, i + begin) + number * reach_.tap_step(inner),
+             reach_.pixel_step(inner));
+    }
+    some(end, count);
 }
 
 template <class T>
 void OuterWorker<T>::pack_dy(Index group) {
-    reach_.take(work_.kernels, work_.converters,
-                work_.dy + (group * order_.filters + tile_first_[0]) * work_.dy_layout.channel, 1);
     const auto deal = cut_.swapped ? work_.outer.deal_rows : work_.outer.deal_columns;
     const Index size = cut_.swapped ? cut_.tile_rows : cut_.width;
     const Index block = cut_.swapped ? row_block_ : column_block_;
     C* const panel = cut_.swapped ? row_panel_ : column_panel_;
+    const C* origin = reach_.origin + (group - first_group_) * order_.filters;
     const Index segments_of_tap = dense_ ? 1 : inner_taps_, segments = outer_taps_ * segments_of_tap;
     const Index numbers = pairs() / segments;  // of a segment
     const bool apart = segments == 1 || numbers % size == 0;
-    const Index line_numbers = apart ? numbers : pairs();
     for (Index first = 0; first < pixels_; first += scratch_pixels) {
         const Index some = std::min(scratch_pixels, pixels_ - first);
         for (Index s = 0; s < segments; ++s) {
@@ -152,28 +188,34 @@ void OuterWorker<T>::pack_dy(Index group) {
                 const Index line = (first + p) / length_, i = (first + p) % length_;
                 const Index count = std::min(some - p, length_ - i);
                 if (apart) {
-                    each_segment(line, i, count, q, number, [&](Index k, const C* from, Index low, Index high) {
-                        C* to = scratch_ + (p + k) * line_numbers;
-                        if (high - low < numbers) copy_between(from, low, high, numbers, to);
-                        pointers_[p + k] = high - low < numbers ? to : from;
-                    });
+                    each_segment(
+                        origin, line, i, count, q, number,
+                        [&](Index k, Index lines, const C* from, Index step) {
+                            for (Index last = k + lines; k < last; ++k, from += step) pixels_of_dy_[p + k] = from;
+                        },
+                        [&](Index k, const C* from, Index low, Index high) {
+                            C* to = scratch_ + (p + k) * numbers;
+                            if (high - low < numbers) copy_between(from, low, high, numbers, to);
+                            pixels_of_dy_[p + k] = high - low < numbers ? to : from;
+                        });
                 } else {
-                    each_segment(line, i, count, q, number, [&](Index k, const C* from, Index low, Index high) {
-                        C* to = scratch_ + (p + k) * line_numbers;
-                        if (s == 0) pointers_[p + k] = to;
-                        to += s * numbers;
-                        if (high - low < numbers) {
-                            copy_between(from, low, high, numbers, to);
-                        } else {
-                            copy_few(from, numbers, to);
-                        }
-                    });
+                    C* to = scratch_ + p * pairs() + s * numbers;
+                    each_segment(
+                        origin, line, i, count, q, number,
+                        [&](Index k, Index lines, const C* from, Index step) {
+                            copy_lines(from, step, to + k * pairs(), pairs(), lines, numbers);
+                        },
+                        [&](Index k, const C* from, Index low, Index high) {
+                            copy_between(from, low, high, numbers, to + k * pairs());
+                        });
                 }
                 p += count;
             }
-            if (apart) deal(pointers_, some, numbers, panel + s * numbers / size * block + first * size, block);
+            if (apart) deal(pixels_of_dy_, some, numbers, panel + s * numbers / size * block + first * size, block);
         }
-        if (!apart) deal(pointers_, some, pairs(), panel + first * size, block);
+        if (apart) continue;
+        for (Index p = 0; p < some; ++p) pixels_of_dy_[p] = scratch_ + p * pairs();
+        deal(pixels_of_dy_, some, pairs(), panel + first * size, block);
     }
 }
 
@@ -182,6 +224,7 @@ void OuterWorker<T>::pack_dy(Index group) {
     template bool OuterWorker<T>::step();                                   \
     template void OuterWorker<T>::enter_tile(Index);                        \
     template bool OuterWorker<T>::inside(Index, Index, Index, Index) const; \
+    template void OuterWorker<T>::take_x();                                 \
     template void OuterWorker<T>::pack_x(Index);                            \
     template void OuterWorker<T>::pack_dy(Index);
 TCONV_INSTANTIATE(float)

@@ -2,6 +2,8 @@
 #include "outer_worker.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <type_traits>
 
 #include "checked.hpp"
 
@@ -23,7 +25,8 @@ OuterWorker<T>::OuterWorker(const OuterWork<T>& work, Carver& carver)
       // A line more than needed: a block is written a vector too far, and blocks don't share the sets of a cache.
       row_block_(order_.boxes.points() * cut_.tile_rows + 16),
       column_block_(order_.boxes.points() * cut_.width + 16),
-      reach_(order_.g, work.dy_layout, cut_.gathered, order_.boxes.size(), cut_.taps(), cut_.filters(), carver) {
+      reach_(order_.g, work.dy_layout, cut_.gathered, order_.boxes.size(), cut_.taps(), cut_.bundle * cut_.filters(),
+             carver) {
     const auto axes = static_cast<Index>(rank_);
     const Index pixels = order_.boxes.points(), length = order_.boxes.size().back(), lines = pixels / length;
     const Index outer_taps = cut_.pairs() / cut_.filters() / cut_.taps().back();
@@ -34,8 +37,9 @@ OuterWorker<T>::OuterWorker(const OuterWork<T>& work, Carver& carver)
     tile_last_ = carver.take<Index>(axes + 1);
     x_lines_ = carver.take<Index>(lines);
     outer_ = carver.take<Index>(lines * outer_taps);
-    pointers_ = carver.take<const C*>(pixels);
-    x_ = carver.take<C>(cut_.gathered ? pixels * cut_.channels : 0);
+    x_pixels_ = carver.take<const C*>(pixels);
+    pixels_of_dy_ = carver.take<const C*>(scratch_pixels);
+    x_ = carver.take<C>(cut_.gathered ? pixels * cut_.bundle * cut_.channels : 0);
     scratch_ = carver.take<C>(scratch_pixels * cut_.pairs());
     zeros_ = carver.take<C>(cut_.pairs());
     row_panel_ = carver.take<C>(ceil_div(cut_.rows(), cut_.tile_rows) * row_block_);
@@ -92,6 +96,7 @@ void OuterWorker<T>::compute(Index unit) {
 template <class T>
 void OuterWorker<T>::add_box(Index box, bool add) {
     enter_box(box);
+    take_x();
     C* sums = sums_;
     for (Index group = first_group_; group < last_group_; ++group) {
         pack_x(group);
@@ -127,20 +132,18 @@ void OuterWorker<T>::multiply(C* sums, bool add) {
 /// Whether all numbers are finite of the pixels of x that some tap leads out of dy.
 template <class T>
 bool OuterWorker<T>::finite() const {
-    const Index size = cut_.swapped ? cut_.width : cut_.tile_rows;
-    const Index block = cut_.swapped ? column_block_ : row_block_;
-    const C* pixel = cut_.swapped ? column_panel_ : row_panel_;
-    C others = 0;  // a difference is zero exactly where a number is finite
-    for (Index line = 0; line < lines_; ++line) {
+    using Bits = std::conditional_t<sizeof(C) == 4, std::int32_t, std::int64_t>;
+    Bits others = 0;
+    for (Index line = 0, p = 0; line < lines_; ++line) {
         const Index* outer = outer_ + line * outer_taps_;
         const bool all = std::all_of(outer, outer + outer_taps_, [](Index at) { return at >= 0; });
-        for (Index i = 0; i < length_; ++i, pixel += size) {
+        for (Index i = 0; i < length_; ++i, ++p) {
             if (all && reach_.low(rank_ - 1, i) == 0 && reach_.high(rank_ - 1, i) == inner_taps_) continue;
-            for (Index b = 0; b * size < channels_; ++b)
-                for (Index n = 0; n < size; ++n) others += pixel[b * block + n] - pixel[b * block + n];
+            const C* x = x_pixels_[p];
+            for (Index n = 0; n < channels_; ++n) others |= x[n] - x[n] == C(0) ? 0 : 1;
         }
     }
-    return others == C(0);
+    return others == 0;
 }
 
 /// Tap by tap, with zeros for the pixels of x that meet nothing: zero times infinity is not zero.

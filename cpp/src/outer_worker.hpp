@@ -33,10 +33,12 @@ class OuterWorker {
     void enter_box(Index box);
     bool step();
     void enter_tile(Index tile);
+    void take_x();
     void pack_x(Index group);
     void pack_dy(Index group);
-    template <class Put>
-    void each_segment(Index line, Index i, Index count, Index q, Index number, const Put& put) const;
+    template <class Even, class One>
+    void each_segment(const C* origin, Index line, Index i, Index count, Index q, Index number, const Even& even,
+                      const One& one) const;
     void multiply(C* sums, bool add);
     void multiply_exactly(C* sums, bool add);
     void store(Index group, const C* sums) const;
@@ -69,7 +71,7 @@ class OuterWorker {
     Index* outer_;        // [line][tap of all axes but the last] distance from dy's origin, or -1
     bool dense_ = false;  // the taps of the last axis lie side by side in dy
 
-    const C** pointers_;
+    const C **x_pixels_, **pixels_of_dy_;
     C *x_, *scratch_, *zeros_;
     C *row_panel_, *column_panel_;
     C* sums_;  // [group or tile][block of columns][row][column]

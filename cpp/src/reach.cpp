@@ -82,6 +82,18 @@ void Reach<T>::look(const Axis& axis, Along& along, Index step) const {
         for (Index tap = 0; tap < along.taps; ++tap)
             *table++ = inside(tap) ? along.picked.position(o + tap * axis.dilation) * step : -1;
     }
+
+    const Index length = along.last - along.first;
+    const auto whole = [&along](Index i) { return along.low[i] == 0 && along.high[i] == along.taps; };
+    along.begin = 0;
+    while (along.begin < length && !whole(along.begin)) ++along.begin;
+    along.end = along.begin;
+    while (along.end < length && whole(along.end)) ++along.end;
+    along.pixel_step = along.end - along.begin > 1 ? along.base[along.begin + 1] - along.base[along.begin] : 0;
+    bool even = along.even;
+    for (Index i = along.begin + 1; i < along.end; ++i)
+        even = even && along.base[i] - along.base[i - 1] == along.pixel_step;
+    if (!even) along.begin = along.end = 0;
 }
 
 template <class T>

@@ -36,6 +36,10 @@ class Reach {
     bool even(std::size_t axis) const { return along_[axis].even; }
     Index base(std::size_t axis, Index i) const { return along_[axis].base[i]; }
     Index tap_step(std::size_t axis) const { return along_[axis].tap_step; }
+    /// The pixels [begin, end) all of whose taps are inside, `pixel_step` apart; none where they are not even.
+    Index begin(std::size_t axis) const { return along_[axis].begin; }
+    Index end(std::size_t axis) const { return along_[axis].end; }
+    Index pixel_step(std::size_t axis) const { return along_[axis].pixel_step; }
     Index taps(std::size_t axis) const { return along_[axis].taps; }
     Index batch_step() const { return batch_step_; }
     /// Whether some pixel of the box meets no pixel of dy through some tap.
@@ -45,7 +49,7 @@ class Reach {
   private:
     struct Along {
         Index first, last, first_tap, last_tap;  // what was looked at
-        Index taps, step, tap_step;
+        Index taps, step, tap_step, begin, end, pixel_step;
         bool even, clipped;
         Index *low, *high, *base;  // [pixel]
         Index *table, *list;       // [pixel][tap] for what is gathered unevenly; the pixels gathered
