@@ -113,8 +113,8 @@ void OuterWorker<T>::take_x() {
     C* gathered = x_;
     for (Index line = 0, p = 0; line < lines_; ++line) {
         if (cut_.gathered) {
-            gather_run(work_.kernels, work_.converters, from + x_lines_[line], step, layout.channel, length_, channels,
-                       gathered);
+            gather_pixels(work_.kernels, work_.converters, from + x_lines_[line], step, layout.channel, length_,
+                          channels, gathered);
             for (Index i = 0; i < length_; ++i, ++p, gathered += channels) x_pixels_[p] = gathered;
         } else if constexpr (std::is_same_v<T, C>) {
             for (Index i = 0; i < length_; ++i, ++p) x_pixels_[p] = from + x_lines_[line] + i * step;

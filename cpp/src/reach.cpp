@@ -142,8 +142,8 @@ void Reach<T>::take(const Kernels<C>& kernels, const Converters& converters, con
             for (Index p = 0; p < line.count;) {
                 Index run = line.list == nullptr ? line.count : 1;
                 while (p + run < line.count && line.at(p + run) == line.at(p) + run) ++run;
-                gather_run(kernels, converters, from + offset + line.at(p) * dy_.axes[inner], dy_.axes[inner],
-                           dy_.channel * channel_step, run, channels_, to);
+                gather_pixels(kernels, converters, from + offset + line.at(p) * dy_.axes[inner], dy_.axes[inner],
+                              dy_.channel * channel_step, run, channels_, to);
                 to += run * channels_;
                 p += run;
             }

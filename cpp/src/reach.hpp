@@ -1,12 +1,32 @@
 // The pixels of dy that a box of x's pixels meets through a box of taps: in place, or gathered.
 #pragma once
 
+#include <type_traits>
 #include <vector>
 
 #include "gather.hpp"
 #include "worker.hpp"
 
 namespace tconv {
+
+/// gather_run, with an eye on the pixels to come where only pieces of them are taken.
+template <class T>
+void gather_pixels(const Kernels<compute_t<T>>& kernels, const Converters& convert, const T* from, Index pixel_stride,
+                   Index channel_stride, Index pixels, Index channels, compute_t<T>* to) {
+    if constexpr (std::is_same_v<T, compute_t<T>>) {
+        constexpr Index ahead = 8, line = 64 / sizeof(T);
+        if (channel_stride == 1 && pixel_stride != channels) {
+            for (Index p = 0; p < pixels; ++p, from += pixel_stride, to += channels) {
+                if (p + ahead < pixels) {
+                    for (Index c = 0; c < channels; c += line) __builtin_prefetch(from + ahead * pixel_stride + c);
+                }
+                for (Index c = 0; c < channels; ++c) to[c] = from[c];
+            }
+            return;
+        }
+    }
+    gather_run(kernels, convert, from, pixel_stride, channel_stride, pixels, channels, to);
+}
 
 template <class T>
 class Reach {
