@@ -281,10 +281,6 @@ class Layer(Described):
         """Refuses to build a built layer for a shape that its weights do not fit."""
         self._check_input(shape)
 
-    def get_build_config(self) -> dict[str, Any] | None:
-        """{"input_shape": the shape it was built for}; None before, or if there is nothing to build."""
-        return None if type(self).build is Layer.build else super().get_build_config()
-
     def build_from_config(self, config: Mapping[str, Any] | None) -> None:
         """Builds for the shape that `get_build_config` gave.
 

@@ -91,7 +91,7 @@ class Described(Stored):
         return config
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """{"input_shape": the shape it was built for}; None before, or if the layer makes nothing of a shape."""
+        """{"input_shape": the shape it was built for}; None before, or if nothing was to be built."""
         return None if self._build_shape is None else {"input_shape": self._build_shape}
 
     def __getstate__(self) -> dict[str, Any]:

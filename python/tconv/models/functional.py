@@ -86,13 +86,13 @@ class Functional(Model):
 
     @property
     def input_shape(self) -> Any:
-        """The shape of the input, batch first, or of each."""
-        return _unpacked(packed(self._input_structure, [tensor.shape for tensor in self._inputs]))
+        """The shape of the input, batch first, or a list of them in the order of `inputs`."""
+        return _unpacked([tensor.shape for tensor in self._inputs])
 
     @property
     def output_shape(self) -> Any:
-        """The shape of the output, batch first, or of each."""
-        return _unpacked(packed(self._output_structure, [tensor.shape for tensor in self._outputs]))
+        """The shape of the output, batch first, or a list of them in the order of `outputs`."""
+        return _unpacked([tensor.shape for tensor in self._outputs])
 
     def _output_dtypes(self, count: int) -> list[str]:
         return [tensor.dtype for tensor in self._outputs]
