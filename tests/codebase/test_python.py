@@ -49,6 +49,14 @@ def test_only_the_command_line_knows_the_benchmark(key):
     assert "bench" not in map(room, own_imports(MODULES[key]))
 
 
+@modules(lambda key: room(key) not in ("saving", "bench"))
+def test_files_are_opened_in_one_place(key):
+    assert not set(imports(MODULES[key])) & {"h5py", "zipfile", "tempfile", "numpy.load"}
+    assert (
+        "saving" not in {text.removeprefix("tconv.") for text in imports(MODULES[key], top_level_only=True)} or not key
+    )
+
+
 def test_the_registry_knows_no_family():
     assert not {room(key) for key in own_imports(MODULES["_registry"])} & (FAMILIES | {"ops", "models", "layers"})
 
