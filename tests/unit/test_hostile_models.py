@@ -12,6 +12,7 @@ import pytest
 import tconv
 from hostile_files import archive, check_refused, hdf5, npz, safetensors
 from stored_models import decoder, state
+from tconv.saving import hdf5 as hdf5_writer
 
 
 @pytest.fixture
@@ -108,6 +109,48 @@ def test_nested_models(refused):
         made = text % made
     assert config
     refused(keras(raw=made.encode()), "nested too deeply|identifier|layer", whole=True)
+
+
+def functional(name, **changed):
+    """A functional model in which one layer's entry says something else: "inbound_nodes", or else an argument."""
+    image = tconv.layers.Input((4, 4, 3), name="image")
+    x = tconv.layers.UpSampling2D(2, name="up")(tconv.layers.Conv2D(2, 3, name="conv")(image))
+    flat = tconv.layers.Flatten(name="flat")(tconv.layers.ZeroPadding2D(1, name="pad")(x))
+    model = tconv.Model(image, tconv.layers.Reshape((5, 1), name="shape")(tconv.layers.Dense(5, name="dense")(flat)))
+    config = json.loads(model.to_json())
+    found = next(layer for layer in config["config"]["layers"] if layer["name"] == name)
+    for key, value in changed.items():
+        (found if key == "inbound_nodes" else found["config"])[key] = value
+    stream = io.BytesIO()
+    hdf5_writer.write(stream, model)
+    return keras(raw=json.dumps(config).encode(), weights=stream.getvalue())
+
+
+def taking(layer, call=0):
+    tensor = {"class_name": "__keras_tensor__", "config": {"shape": [], "keras_history": [layer, call, 0]}}
+    return [{"args": [tensor], "kwargs": {}}]
+
+
+FUNCTIONAL = {
+    "absurd up": (functional("up", size=[10**9, 10**9]), "beyond|shape"),
+    "absurd padding": (functional("pad", padding=[[10**18, 0], [0, 0]]), "beyond|shape"),
+    "absurd units": (functional("dense", units=10**12), "shape"),
+    "absurd input": (functional("image", batch_shape=[None, 10**18, 10**18, 3]), "beyond|shape"),
+    "a long input": (functional("image", batch_shape=[None] * 100_000), "at most 64"),
+    "a long shape": (functional("shape", target_shape=[-1] * 100_000), "at most one unknown"),
+    "a circle": (functional("conv", inbound_nodes=taking("conv")), "in a circle"),
+    "a circle of two": (functional("conv", inbound_nodes=taking("up")), "in a circle"),
+    "a call that is not there": (functional("conv", inbound_nodes=taking("image", 10**30)), "nowhere"),
+    "a layer that is not there": (functional("conv", inbound_nodes=taking("x")), "no layer of this name"),
+    "no calls": (functional("conv", inbound_nodes=[]), "nowhere|no call"),
+    "no list": (functional("conv", inbound_nodes=7), "must be a list"),
+    "nested": (functional("conv", inbound_nodes=json.loads("[" * 400 + "]" * 400)), "tensor|nested"),
+}
+
+
+@pytest.mark.parametrize("case", FUNCTIONAL)
+def test_hostile_functional_models(refused, case):
+    refused(*FUNCTIONAL[case], whole=True)
 
 
 # --------------------------------------------------------------------------------------------------------- any damage

@@ -52,7 +52,7 @@ NPZ = {
     "zip slip, absolute": (archive([("/slipped.npy", npy(np.zeros(8)))]), "outside"),
     "zip slip, backwards": (archive([("..\\slipped.npy", npy(np.zeros(8)))]), "outside"),
     "zip slip, a drive": (archive([("C:slipped.npy", npy(np.zeros(8)))]), "outside"),
-    "encrypted": (patched(npz(), f"{BIAS}.npy", flag=1), "encrypted"),
+    "encrypted": (patched(npz(), f"{BIAS}.npy", flag=1), "bias.npy. is encrypted"),
     "unknown compression": (patched(npz(), f"{BIAS}.npy", method=99), "compressed by method 99"),
     "an oversized member": (patched(npz(), f"{BIAS}.npy", size=2**32 - 2), "says to be 4294967294 bytes"),
     "a member larger than the file": (patched(npz(), f"{BIAS}.npy", size=50_000_000), "not as long as|damaged"),

@@ -9,6 +9,8 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
+_LONGEST = 1000  # characters of an error
+
 Path = str | os.PathLike[str]
 
 
@@ -99,6 +101,8 @@ def blaming(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise ValueError(f"{text(path)}: what it describes does not fit into memory: {error}.") from error
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{text(path)}: {error}") from error
+        sentence = str(error)  # may quote what the file has, however long that is
+        shown = sentence if len(sentence) <= _LONGEST else f"{sentence[:_LONGEST]} ..."
+        raise ValueError(f"{text(path)}: {shown}") from error
     except Exception as error:
         raise ValueError(f"{text(path)}: it cannot be read: {type(error).__name__}: {error}.") from error
