@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -42,9 +42,12 @@ def library() -> Any:
     return h5py
 
 
-def write(file: BinaryIO, root: Layer) -> None:
-    """Writes all layers' weights as Keras 3 does."""
-    with library().File(file, "w") as made:
+def write(file: IO[bytes], root: Layer) -> None:
+    """Writes all layers' weights as Keras 3 does.
+
+    HDF5 makes its file in memory: some versions of h5py crash when a disk is full.
+    """
+    with library().File("weights", "w", driver="core", backing_store=False, block_size=1 << 20) as made:
         for path, place in places(root).items():
             layer, store = place.layer, dict[str, Any]()
             layer.save_own_variables(store)
@@ -56,6 +59,9 @@ def write(file: BinaryIO, root: Layer) -> None:
                     group.create_dataset(key, data=bits_of(array).view("V2")).attrs["dtype"] = "bfloat16"
                 else:
                     group.create_dataset(key, data=array)
+        made.flush()
+        image = made.id.get_file_image()
+    file.write(image)
 
 
 @contextlib.contextmanager

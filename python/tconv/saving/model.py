@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import tempfile
 import zipfile
 from typing import Any, BinaryIO
 
@@ -59,7 +57,7 @@ def save_model(model: Layer, path: Path, overwrite: bool = True) -> None:
         archive.writestr("metadata.json", json.dumps(metadata))
         archive.writestr("config.json", config)
         with archive.open(WEIGHTS_IN_ARCHIVE, "w", force_zip64=True) as member:
-            _copy_weights(model, member, os.path.dirname(os.path.realpath(name)))
+            hdf5.write(member, model)
 
 
 def load_model(path: Path, custom_objects: Objects | None = None, compile: bool = True, safe_mode: bool = True) -> Any:
@@ -99,15 +97,6 @@ def load_model(path: Path, custom_objects: Objects | None = None, compile: bool 
         if start.startswith(ZIP_MAGIC):
             return _from_archive(Archive(file), custom_objects)
         raise ValueError("it is neither a .keras nor an .h5 file.")
-
-
-def _copy_weights(model: Layer, member: Any, folder: str) -> None:
-    """Through a file without a name: a member is written from first to last, which HDF5 is not."""
-    with tempfile.TemporaryFile(dir=folder) as weights:
-        hdf5.write(weights, model)
-        weights.seek(0)
-        while block := weights.read(1 << 20):
-            member.write(block)
 
 
 def _from_archive(archive: Archive, custom_objects: Objects | None) -> Any:
