@@ -44,6 +44,12 @@ def test_a_model_comes_back_whole(tmp_path):
     np.testing.assert_array_equal(again(x), model(x))
 
 
+def test_keras_other_name_of_the_functions():
+    assert tconv.models.load_model is tconv.saving.load_model
+    assert tconv.models.save_model is tconv.saving.save_model
+    assert not hasattr(tconv.models, "nothing")
+
+
 def test_a_layer_comes_back_whole(tmp_path):
     layer = Conv2DTranspose(4, 3, activation="relu", kernel_regularizer="l2", name="up")
     layer.build((None, 4, 4, 2))

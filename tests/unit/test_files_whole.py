@@ -8,11 +8,12 @@ import sys
 import tracemalloc
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
 import tconv
-from stored_models import ALL_ENDINGS, ENDINGS, decoder, named, same, state, write
+from stored_models import ALL_ENDINGS, ENDINGS, Renaming, decoder, named, randomized, same, state, write
 from tconv.layers import Conv1DTranspose, Conv2DTranspose, Input, Layer
 
 # ---------------------------------------------------------------------------------------------------- whole or nothing
@@ -189,6 +190,35 @@ def test_a_shape_that_is_only_announced_takes_no_memory(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_a_layer_that_fails_to_load_takes_the_others_back(tmp_path):
+    """Also those that have assigned to their weights already, themselves."""
+
+    class Failing(Renaming):
+        def load_own_variables(self, store):
+            super().load_own_variables(store)
+            raise KeyError("level")
+
+    source = randomized(tconv.Sequential([Input((4, 2)), Renaming(), Conv1DTranspose(2, 1), Renaming()], name="m"), 0)
+    source.save_weights(tmp_path / "m.weights.h5")
+    model = tconv.Sequential([Input((4, 2)), Renaming(), Conv1DTranspose(2, 1), Failing()], name="m")
+    before = [weight.numpy() for weight in model.weights]
+    with h5py.File(tmp_path / "m.weights.h5", "a") as file:
+        file.move("layers/renaming_1", "layers/failing")
+    with pytest.raises(ValueError, match=r"m\.weights\.h5: .*level"):
+        model.load_weights(tmp_path / "m.weights.h5")
+    assert all(np.array_equal(array, weight.value) for array, weight in zip(before, model.weights, strict=True))
+
+
+def test_a_layer_that_leaves_its_weights_without_values(tmp_path):
+    class Idle(Renaming):
+        def load_own_variables(self, store):
+            pass
+
+    tconv.Sequential([Input((4, 2)), Idle(name="idle")], name="m").save(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match=r"nothing in it is assigned to \['m/idle/level'\]"):
+        tconv.saving.load_model(tmp_path / "m.keras", custom_objects={"Idle": Idle})
 
 
 # -------------------------------------------------------------------------------------------------------- bad requests
