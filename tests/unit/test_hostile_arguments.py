@@ -7,71 +7,11 @@ import numpy as np
 import pytest
 
 import tconv
+from hostile_values import HOSTILE, TYPE_OR_VALUE, Text, refused
 from tconv import Sequential
 from tconv.layers import Activation, Conv2DTranspose, ConvNDTranspose, Input, Layer
 
 X = np.ones((1, 4, 5, 3), np.float32)
-TYPE_OR_VALUE = (TypeError, ValueError)
-
-
-class Endless:
-    """A sequence of two that never ends when it is iterated over."""
-
-    def __len__(self):
-        return 2
-
-    def __getitem__(self, item):
-        return self
-
-
-class Immense(Endless):
-    def __len__(self):
-        return 2**70
-
-
-class Negative(Endless):
-    def __len__(self):
-        return -1
-
-
-class Unreadable:
-    def __getattr__(self, name):
-        raise RuntimeError(name)
-
-
-class Unshowable:
-    def __repr__(self):
-        return repr(self)
-
-
-class Text(str):
-    def lower(self):
-        raise KeyError("lower")
-
-
-def nested():
-    value = []
-    for _ in range(100_000):
-        value = [value]
-    return value
-
-
-HOSTILE = {
-    "endless": Endless(),
-    "immense": Immense(),
-    "negative": Negative(),
-    "unreadable": Unreadable(),
-    "unshowable": Unshowable(),
-    "nested": nested(),
-    "matrix": np.ones((3, 3)),
-    "number": 2.5,
-    "text": Text("sam"),
-    "long text": "v" * 10**6,
-    "set": {1, 2},
-    "dictionary": {1: 1, 2: 2},
-    "generator": (i for i in (1, 2)),
-    "missing": NotImplemented,
-}
 
 
 @pytest.fixture(autouse=True)
@@ -84,16 +24,6 @@ def _soon():
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
-
-
-def refused(function, kinds=TYPE_OR_VALUE):
-    with pytest.raises(kinds) as caught:
-        function()
-    message = str(caught.value)
-    assert "\n" not in message
-    assert len(message) < 700
-    assert not isinstance(caught.value, (UnicodeError, NotImplementedError))
-    return message
 
 
 @pytest.mark.parametrize("value", HOSTILE)

@@ -20,7 +20,6 @@ from tconv.layers.merging import Add, Concatenate, add, concatenate
 from tconv.layers.normalization import BatchNormalization
 from tconv.layers.padding import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from tconv.layers.reshaping import Flatten, Reshape
-from tconv.layers.seed_generator import SeedGenerator
 from tconv.layers.symbolic import SymbolicTensor
 from tconv.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 
@@ -58,7 +57,6 @@ __all__ = [
     "Pullback",
     "ReLU",
     "Reshape",
-    "SeedGenerator",
     "SymbolicTensor",
     "UpSampling1D",
     "UpSampling2D",

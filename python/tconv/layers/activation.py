@@ -135,5 +135,5 @@ class LeakyReLU(_Applied):
 def _not_negative(kind: str, name: str, value: Any) -> float:
     number = arguments.named(kind, name, functools.partial(_args.number, kind, name), value)
     if not number >= 0:
-        raise ValueError(f"{kind}: {name} cannot be None or negative. Received: {name}={value}")
+        raise ValueError(f"{kind}: {name} cannot be None or negative. Received: {name}={_args.show(value)}")
     return value if isinstance(value, (int, float)) else float(number)

@@ -105,12 +105,13 @@ def padding(kind: str, value: Any, rank: int) -> str | tuple[Any, ...]:
 def convolution_padding(kind: str, value: Any, rank: int) -> str:
     """A mode of an ordinary convolution in lower case; "causal" is for one axis."""
     modes = ("valid", "same", "causal") if rank == 1 else ("valid", "same")
-    if not isinstance(value, str) or value.lower() not in modes:
+    mode = _args.lowered(value)
+    if mode not in modes:
         legal = ", ".join(map(repr, modes))
         raise ValueError(
             f"{kind}: The `padding` argument must be one of {legal}. Received: padding={_args.show(value)}"
         )
-    return value.lower()
+    return mode
 
 
 def data_format(kind: str, value: Any) -> str:

@@ -192,7 +192,7 @@ class Layer(Described):
     def _linearized(self, inputs: Any, training: bool | None, input_gradient: bool) -> tuple[Any, Back]:
         """What `__call__` does, with the pullback."""
         if symbolic.is_symbolic(inputs):
-            raise ValueError(f"Layer '{self.name}': vjp takes arrays. Received: {inputs}")
+            raise ValueError(f"Layer '{self.name}': vjp takes arrays. Received: {_args.show(inputs)}")
         self._check_derivative()
         kwargs = {"training": training}
         arrays, before = self._entered(inputs, kwargs)
@@ -258,7 +258,7 @@ class Layer(Described):
         if isinstance(inputs, (list, tuple)) and len(inputs) == 1:
             return inputs[0]
         if not isinstance(inputs, symbolic.SymbolicTensor):
-            raise ValueError(f"Layer '{self.name}' takes one input. Received: {inputs}")
+            raise ValueError(f"Layer '{self.name}' takes one input. Received: {_args.show(inputs)}")
         return inputs
 
     def _converted(self, inputs: Any) -> Any:

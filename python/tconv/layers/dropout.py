@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class Dropout(Elementwise):
     """
 
     def __init__(
-        self, rate: float, noise_shape: Iterable[int | None] | None = None, seed: int | None = None, **kwargs: Any
+        self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         try:
@@ -51,7 +51,7 @@ class Dropout(Elementwise):
         if not 0 <= self.rate <= 1:
             raise ValueError(
                 "Invalid value received for argument `rate`. Expected a float value between 0 and 1. Received: "
-                f"rate={rate}"
+                f"rate={_args.show(rate)}"
             )
         self.noise_shape = _noise_shape(noise_shape)
         generator = SeedGenerator(seed)
@@ -92,11 +92,10 @@ class Dropout(Elementwise):
 def _noise_shape(value: Any) -> tuple[int | None, ...] | None:
     if value is None:
         return None
-    text = "Invalid value received for argument `noise_shape`. Expected positive integers or None. Received: "
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise ValueError(f"{text}noise_shape={_args.show(value)}")
-    extents = tuple(value)
-    for extent in extents:
-        if extent is not None and (isinstance(extent, bool) or not isinstance(extent, (int, np.integer)) or extent < 1):
-            raise ValueError(f"{text}noise_shape={_args.show(extents)}")
-    return tuple(None if extent is None else int(extent) for extent in extents)
+    try:
+        extents = _args.some_extents("Dropout", "noise_shape", value, ())
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    if 0 in extents:
+        raise ValueError(f"Dropout: noise_shape={extents} must hold positive integers or None.")
+    return extents

@@ -24,7 +24,8 @@ class Merge(Layer):
     def _arranged(self, inputs: Any) -> Any:
         if not isinstance(inputs, (list, tuple)) or not inputs:
             raise ValueError(
-                f"Layer '{self.name}': a merging layer is called on a list of at least one input. Received: {inputs}"
+                f"Layer '{self.name}': a merging layer is called on a list of at least one input. Received: "
+                f"{_args.show(inputs)}"
             )
         return list(inputs)
 
@@ -33,9 +34,10 @@ class Merge(Layer):
         return [convert(array) for array in self._arranged(inputs)]
 
     def _checked_shape(self, shape: Any) -> Any:
-        if shape is None or is_shape(shape) or isinstance(shape, dict):
+        if not isinstance(shape, (list, tuple)) or is_shape(shape):
             raise ValueError(
-                f"Layer '{self.name}': a merging layer is built for a list of shapes. Received: input_shape={shape}"
+                f"Layer '{self.name}': a merging layer is built for a list of shapes. Received: "
+                f"input_shape={_args.show(shape)}"
             )
         return [checked_shape(self.name, one) for one in shape]
 

@@ -252,11 +252,15 @@ def margins(kind: str, name: str, value: Any, rank: int) -> Any:
     """(begin, end) for one axis, or one pair per axis."""
     if rank == 1:
         return arguments.per_axis(kind, name, value, 2, 0)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
         return (arguments.per_axis(kind, name, value, 2, 0),) * rank
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__len__") or len(value) != rank:
+    if _args.count(value) != rank:
         raise ValueError(
             f"{kind}: `{name}` should be an integer, or have {rank} entries, one per axis, each an integer or a pair "
             f"(begin, end). Received: {name}={_args.show(value)}"
         )
-    return tuple(arguments.per_axis(kind, f"{name}[{axis}]", entry, 2, 0) for axis, entry in enumerate(value))
+    try:
+        entries = enumerate(_args.entries(kind, name, value))
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    return tuple(arguments.per_axis(kind, f"{name}[{axis}]", entry, 2, 0) for axis, entry in entries)

@@ -127,10 +127,14 @@ class Flatten(Layer):
 
 
 def _target(kind: str, value: Any) -> tuple[int, ...]:
+    count = _args.count(value)
+    if count is None or count > _args.MAX_RANK:
+        raise ValueError(f"{kind}: target_shape={_args.show(value)} must be a sequence of integers.")
     try:
-        extents = tuple(_args.integer(kind, "target_shape", extent, least=-1) for extent in value)
+        entries = enumerate(_args.entries(kind, "target_shape", value))
+        extents = tuple(_args.integer(kind, f"target_shape[{n}]", entry, least=-1) for n, entry in entries)
     except TypeError as error:
-        raise ValueError(f"{kind}: target_shape={_args.show(value)} must be a sequence of integers.") from error
+        raise ValueError(str(error)) from error
     if extents.count(-1) > 1:
         raise ValueError(f"{kind}: there must be at most one unknown dimension (-1) in target_shape={extents}.")
     return extents

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tconv import _args
 from tconv.layers.building import calls
 from tconv.variable import Variable
 
@@ -35,7 +36,9 @@ class SeedGenerator:
 
     def __init__(self, seed: int | None = None) -> None:
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
-            raise ValueError(f"Argument `seed` must be a non-negative integer or None. Received: seed={seed!r}")
+            raise ValueError(
+                f"Argument `seed` must be a non-negative integer or None. Received: seed={_args.show(seed)}"
+            )
         self.seed = None if seed is None else int(seed)
         start = secrets.randbits(32) if seed is None else int(seed) % 2**32
         self.state = Variable(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tconv import _args
 from tconv.layers.structure import flat, is_shape, mapped, packed
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def symbolic_call(layer: Layer, inputs: Any, options: Mapping[str, Any]) -> Any:
     """
     inputs = layer._arranged(inputs)
     if not all(isinstance(tensor, SymbolicTensor) for tensor in flat(inputs)):
-        raise ValueError(f"Layer '{layer.name}': all inputs must be symbolic, or none. Received: {inputs}")
+        raise ValueError(f"Layer '{layer.name}': all inputs must be symbolic, or none. Received: {_args.show(inputs)}")
     shapes = mapped(lambda tensor: tensor.shape, inputs)
     layer._check_input(shapes)
     with layer._lock:

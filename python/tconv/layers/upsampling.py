@@ -142,12 +142,13 @@ class UpSampling2D(UpSampling):
         self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
     ) -> None:
         super().__init__(size, data_format, **kwargs)
-        if not isinstance(interpolation, str) or interpolation.lower() not in METHODS:
+        method = _args.lowered(interpolation)
+        if method not in METHODS:
             raise ValueError(
                 f"{type(self).__name__}: `interpolation` must be one of {', '.join(map(repr, METHODS))}. Received: "
                 f"interpolation={_args.show(interpolation)}"
             )
-        self.interpolation = interpolation.lower()
+        self.interpolation = method
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

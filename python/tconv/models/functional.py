@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tconv import _convert
+from tconv import _args, _convert
 from tconv._convert import Array
 from tconv._registry import Objects
 from tconv.layers.base import Layer
@@ -30,7 +30,7 @@ class Functional(Model):
             if not flat(given) or not all(isinstance(tensor, SymbolicTensor) for tensor in flat(given)):
                 raise ValueError(
                     f"Model '{self.name}': `{what}` must be symbolic tensors, and at least one: what Input() gave, or "
-                    f"a layer for such. Received: {what}={given}"
+                    f"a layer for such. Received: {what}={_args.show(given)}"
                 )
         starts, ends = graph.rerouted(self.name, flat(inputs), flat(outputs))
         nodes, met = graph.nodes_between(self.name, starts, ends)
@@ -38,6 +38,7 @@ class Functional(Model):
         graph.checked_names(self.name, self._layers)
         self._program = graph.program_of(starts, ends, nodes)
         self._input_structure, self._output_structure = (mapped(lambda _: None, given) for given in (inputs, outputs))
+        self._takes, self._gives = map(_unpacked, (self._input_structure, self._output_structure))
         self._inputs, self._outputs = tuple(starts), tuple(ends)
         self._specs = [(tensor.name, tensor.shape, tensor.dtype) for tensor in starts]
         self.built = True
@@ -99,11 +100,11 @@ class Functional(Model):
 
     def _arranged(self, inputs: Any) -> Any:
         """`inputs` arranged as the constructor had them: by name where a dictionary is given, else by order."""
-        structure, names = self._input_structure, self.input_names
+        structure, names = self._takes, self.input_names
         keys = sorted(structure) if isinstance(structure, Mapping) else names
         if isinstance(inputs, Mapping):
             if not set(keys) <= set(inputs):
-                raise ValueError(f"Model '{self.name}' takes the inputs {keys}. Received: {list(inputs)}")
+                raise ValueError(f"Model '{self.name}' takes the inputs {keys}. Received: {_args.show(list(inputs))}")
             return packed(structure, [inputs[key] for key in keys])
         if isinstance(structure, Mapping):
             raise ValueError(f"Model '{self.name}' takes a dictionary of the inputs {keys}. Received: {_kind(inputs)}")
@@ -125,7 +126,7 @@ class Functional(Model):
             _convert.to_array(self.name, f"input '{name}'", value)
             for name, value in zip(self.input_names, flat(arranged))
         ]
-        return packed(self._input_structure, arrays)
+        return packed(self._takes, arrays)
 
     def _converted(self, inputs: Any) -> Any:
         arrays = self._as_arrays(inputs)
@@ -136,7 +137,7 @@ class Functional(Model):
         if shape is None:
             return self.input_shape
         shapes = [shape] if is_shape(shape) else flat(shape)
-        return packed(self._input_structure, [checked_shape(self.name, one) for one in shapes])
+        return packed(self._takes, [checked_shape(self.name, one) for one in shapes])
 
     def _check_input(self, shape: Any) -> None:
         shapes = [shape] if is_shape(shape) else flat(shape)
@@ -157,7 +158,9 @@ class Functional(Model):
     # ---- computing
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """The outputs, arranged as the constructor had them. A value is let go after the last step that takes it.
+        """The outputs, arranged as the constructor had them; a list of one is that one.
+
+        A value is let go after the last step that takes it.
 
         Args:
             inputs: arrays, arranged as the constructor had the inputs.
@@ -171,7 +174,7 @@ class Functional(Model):
             del outputs
             for number in step.released:
                 del values[number]
-        return packed(self._output_structure, [values[number] for number in program.outputs])
+        return packed(self._gives, [values[number] for number in program.outputs])
 
     def _started(self, inputs: Any) -> tuple[graph.Program, dict[int, Any]]:
         return self._program, dict(zip(self._program.inputs, flat(inputs)))
@@ -194,7 +197,7 @@ class Functional(Model):
             del taken, outputs
             for number in step.released:
                 del values[number]
-        structure, given = self._output_structure, self._input_structure
+        given = self._takes
 
         def pullback(dy: Any) -> tuple[Any, Gradients]:
             slopes = _Slopes()
@@ -214,7 +217,7 @@ class Functional(Model):
                 return None, gradients
             return packed(given, [slopes.take(number, shapes[number]) for number in program.inputs]), gradients
 
-        return packed(structure, [values[number] for number in program.outputs]), pullback
+        return packed(self._gives, [values[number] for number in program.outputs]), pullback
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shapes of the outputs, arranged as the constructor had them, for inputs of `input_shape`.
@@ -228,7 +231,7 @@ class Functional(Model):
         for step in self._program.steps:
             made = step.layer.compute_output_shape(mapped(known.__getitem__, step.inputs))
             known.update(zip(step.outputs, [made] if is_shape(made) else flat(made)))
-        return packed(self._output_structure, [known[number] for number in self._program.outputs])
+        return packed(self._gives, [known[number] for number in self._program.outputs])
 
     # ---- description
 
@@ -242,8 +245,8 @@ class Functional(Model):
             taken = [tensor for node in nodes for tensor in node.input_tensors]
             sources = [f"{tensor.node.layer.name}[{numbers[id(tensor.node)]}][{tensor.index}]" for tensor in taken]
             chain = chain and len(nodes) == 1 and len(taken) <= 1
-            shapes = mapped(lambda tensor: tensor.shape, nodes[-1].outputs)
-            rows.append((layer, _unpacked(shapes), ", ".join(sources)))
+            shapes = mapped(lambda tensor: tensor.shape, _unpacked(nodes[-1].outputs))
+            rows.append((layer, shapes, ", ".join(sources)))
         used = [source for _, _, source in rows]
         chain = chain and len(set(used)) == len(used)
         return [(layer, shape, None if chain else source) for layer, shape, source in rows]
@@ -307,9 +310,9 @@ def _input_dtype(name: str, dtype: str) -> np.dtype[Any]:
     return _convert.compute_dtype(name, dtype) if dtype == "bfloat16" else np.dtype(dtype)
 
 
-def _unpacked(shapes: Any) -> Any:
-    """The shape alone where it is the only one of a list."""
-    return shapes[0] if isinstance(shapes, list) and len(shapes) == 1 else shapes
+def _unpacked(values: Any) -> Any:
+    """The only one of a list."""
+    return values[0] if isinstance(values, (list, tuple)) and len(values) == 1 else values
 
 
 def _kind(inputs: Any) -> str:
