@@ -47,6 +47,27 @@ void register_ops(py::module_& module) {
         },
         py::arg("x"), py::arg("dy"), py::arg("dkernel"), py::kw_only(), py::arg("axes"), py::arg("groups"),
         py::arg("dtype"), py::arg("channels_first"), py::arg("threads"), py::arg("isa"), py::arg("algorithm"));
+
+    // dy as (outer, filters, inner): channels are first or, with an inner extent of 1, last.
+    module.def(
+        "grad_bias",
+        [](const py::array& dy, py::array& dbias, const std::string& dtype, int threads, const std::string& isa,
+           const std::string& algorithm) {
+            const Index inner = extent(dy, 2, "dy");
+            const Options options = make_options(threads, isa, inner != 1, algorithm);
+            const Geometry<dynamic> g =
+                make_geometry(extent(dy, 0, "dy"), 1, extent(dy, 1, "dy"), 1, {{1, inner, 1, 1, 1, 0}});
+            check(g, "conv_transpose_grad_bias");
+            visit_dtype(dtype, [&](auto type) {
+                using T = typename decltype(type)::type;
+                const T* dy_numbers = numbers<T>(dy, {g.batch, g.filters, inner}, "dy");
+                T* dbias_numbers = writable_numbers<T>(dbias, {g.filters}, "dbias");
+                const py::gil_scoped_release release;
+                conv_transpose_grad_bias<T>(g, dy_numbers, dbias_numbers, options);
+            });
+        },
+        py::arg("dy"), py::arg("dbias"), py::kw_only(), py::arg("dtype"), py::arg("threads"), py::arg("isa"),
+        py::arg("algorithm"));
 }
 
 }  // namespace tconv::bindings

@@ -17,17 +17,17 @@ struct Entry {
     const Kernels<float>* kernels_float;
     const Kernels<double>* kernels_double;
     const Converters* converters;
-    const OuterKernels<float>* outer_float;
-    const OuterKernels<double>* outer_double;
+    const GradientKernels<float>* gradient_float;
+    const GradientKernels<double>* gradient_double;
 };
 
 const Entry entries[] = {
 #if defined(__x86_64__)
-    {Isa::avx2, "avx2", &avx2::kernels_float, &avx2::kernels_double, &avx2::converters, &avx2::outer_float,
-     &avx2::outer_double},
+    {Isa::avx2, "avx2", &avx2::kernels_float, &avx2::kernels_double, &avx2::converters, &avx2::gradient_float,
+     &avx2::gradient_double},
 #endif
     {Isa::generic, "generic", &generic::kernels_float, &generic::kernels_double, &generic::converters,
-     &generic::outer_float, &generic::outer_double},
+     &generic::gradient_float, &generic::gradient_double},
 };
 
 const Entry& entry(Isa isa) {
@@ -51,12 +51,12 @@ const Kernels<double>& kernels_for<double>(Isa isa) {
     return *entry(isa).kernels_double;
 }
 template <>
-const OuterKernels<float>& outer_kernels_for<float>(Isa isa) {
-    return *entry(isa).outer_float;
+const GradientKernels<float>& gradient_kernels_for<float>(Isa isa) {
+    return *entry(isa).gradient_float;
 }
 template <>
-const OuterKernels<double>& outer_kernels_for<double>(Isa isa) {
-    return *entry(isa).outer_double;
+const GradientKernels<double>& gradient_kernels_for<double>(Isa isa) {
+    return *entry(isa).gradient_double;
 }
 const Converters& converters_for(Isa isa) { return *entry(isa).converters; }
 

@@ -1,7 +1,7 @@
 // Isa -> tables of kernels.
 #pragma once
 
-#include "kernels/outer_table.hpp"
+#include "kernels/gradient_table.hpp"
 #include "kernels/table.hpp"
 
 namespace tconv {
@@ -10,7 +10,7 @@ namespace tconv {
 template <class T>
 const Kernels<T>& kernels_for(Isa isa);
 template <class T>
-const OuterKernels<T>& outer_kernels_for(Isa isa);
+const GradientKernels<T>& gradient_kernels_for(Isa isa);
 const Converters& converters_for(Isa isa);
 
 }  // namespace tconv

@@ -1,13 +1,43 @@
-// The gradient of the input: an ordinary strided convolution, which is a product with one window.
+// The gradient of the input: an ordinary strided convolution of the output's gradient.
 #include <tconv/conv_transpose.hpp>
 
 #include "checks.hpp"
 #include "cpu.hpp"
 #include "dispatch.hpp"
-#include "product.hpp"
+#include "kernel_sums.hpp"
+#include "lines_worker.hpp"
 #include "reference.hpp"
+#include "run_units.hpp"
+#include "taps_worker.hpp"
 
 namespace tconv::detail {
+namespace {
+
+constexpr double serial_products = 1 << 18;  // fewer are not worth waking a thread
+constexpr Index most_lane_pairs = 16;        // of a channel and a filter of a group
+
+template <class T>
+void compute(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, const Options& options, int threads) {
+    if (numbers_of_input(g) == 0) return;
+    double products = static_cast<double>(numbers_of_kernel(g)) * static_cast<double>(g.batch);
+    for (const Axis& axis : g.axes) products *= static_cast<double>(axis.in);
+    if (products < serial_products) threads = 1;
+
+    const Layout x_layout(options.data_format, g.in_channels, extents_of(g, &Axis::in));
+    const Layout dy_layout(options.data_format, g.filters, extents_of(g, &Axis::out));
+    const Index pairs = g.in_channels / g.groups * (g.filters / g.groups);
+    if (pairs > 0 && pairs <= std::min(most_lane_pairs, 2 * g.groups)) {
+        TapsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
+        run_units<TapsWorker<T>>(work, threads, [&work] { return work.shrink(); });
+    } else {
+        const KernelPanels<T> panels(g, kernel, gradient_kernels_for<compute_t<T>>(options.isa),
+                                     converters_for(options.isa), threads);
+        LinesWork<T> work(g, x_layout, dy_layout, dy, dx, panels, options.isa);
+        run_units<LinesWorker<T>>(work, threads, [&work] { return work.shrink(); });
+    }
+}
+
+}  // namespace
 
 template <class T>
 void conv_transpose_grad_input(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx,
@@ -23,10 +53,7 @@ void conv_transpose_grad_input(const Geometry<dynamic>& g, const T* dy, const T*
         reference::grad_input(g, dy, kernel, dx, options);
         return;
     }
-    std::vector<AxisMap> maps;
-    for (const Axis& axis : g.axes) maps.push_back(backward_map(axis));
-    const Packed<T> packed(g, kernel, options.isa, Direction::grad_input);
-    Product<T>(packed, maps, g.batch, options.data_format, threads)(dy, nullptr, dx, {});
+    compute(g, dy, kernel, dx, options, threads);
 }
 
 template void conv_transpose_grad_input(const Geometry<dynamic>&, const float*, const float*, float*, const Options&);

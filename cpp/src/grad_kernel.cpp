@@ -12,36 +12,13 @@
 #include "outer_worker.hpp"
 #include "parallel.hpp"
 #include "reference.hpp"
+#include "run_units.hpp"
 
 namespace tconv::detail {
 namespace {
 
 constexpr double serial_products = 1 << 18;  // fewer are not worth waking a thread
-constexpr Index workers_bytes = 16 << 20;    // of all workers together
-constexpr Index most_lane_pairs = 16;
-
-/// Units of a kind of worker, in parallel, each worker in memory of its own.
-template <class Worker, class Work>
-void run_units(const Work& work, Index units, int threads) {
-    threads = static_cast<int>(std::clamp<Index>(threads, 1, std::max<Index>(units, 1)));
-    Carver counter(nullptr);
-    Worker(work, counter);
-    Buffer<char> memory(counter.used() * threads);
-    std::vector<Worker> workers;
-    for (int i = 0; i < threads; ++i) {
-        Carver carver(memory.data() + counter.used() * i);
-        workers.emplace_back(work, carver);
-    }
-    parallel_for(threads, units,
-                 [&](Index unit, int worker) { workers[static_cast<std::size_t>(worker)].compute(unit); });
-}
-
-template <class Worker, class Work>
-Index bytes_of_worker(const Work& work) {
-    Carver counter(nullptr);
-    Worker(work, counter);
-    return counter.used();
-}
+constexpr Index most_lane_pairs = 16;        // of a channel and a filter of a group
 
 /// The sum of all parts, as it is stored.
 template <class T>
@@ -83,22 +60,16 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
     }
     const KernelWork<T> shared{sums, x_layout, dy_layout, x, dy, results};
     const Kernels<C>& kernels = kernels_for<C>(options.isa);
-    const OuterKernels<C>& outer = outer_kernels_for<C>(options.isa);
+    const GradientKernels<C>& gradient = gradient_kernels_for<C>(options.isa);
     const bool gathered = !std::is_same_v<T, C> || x_layout.channel != 1 || dy_layout.channel != 1;
     if (sums.channels * sums.filters <= std::min(most_lane_pairs, 2 * g.groups)) {
-        LanesWork<T> work{shared, g.groups, gathered || sums.channels * sums.filters > 1, kernels, outer, converters};
-        while (work.groups_of_unit > outer.width && (bytes_of_worker<LanesWorker<T>>(work) * threads > workers_bytes ||
-                                                     (threads > 1 && work.units() < 2 * threads)))
-            work.groups_of_unit = ceil_div(ceil_div(work.groups_of_unit, 2), outer.width) * outer.width;
-        run_units<LanesWorker<T>>(work, work.units(), threads);
+        LanesWork<T> work{shared,  g.groups, gathered || sums.channels * sums.filters > 1,
+                          kernels, gradient, converters};
+        run_units<LanesWorker<T>>(work, threads, [&work] { return work.shrink(); });
     } else {
-        OuterCut cut(sums, gathered, outer.tile_rows, outer.width);
-        const OuterWork<T> work{shared, cut, kernels, outer, converters};
-        while ((bytes_of_worker<OuterWorker<T>>(work) * threads > workers_bytes ||
-                (threads > 1 && cut.units() < 2 * threads)) &&
-               cut.shrink()) {
-        }
-        run_units<OuterWorker<T>>(work, cut.units(), threads);
+        OuterCut cut(sums, gathered, gradient.tile_rows, gradient.width);
+        const OuterWork<T> work{shared, cut, kernels, gradient, converters};
+        run_units<OuterWorker<T>>(work, threads, [&cut] { return cut.shrink(); });
     }
     if (!in_place) add_parts(sums, results, converters, dkernel, threads);
 }

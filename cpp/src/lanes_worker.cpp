@@ -13,6 +13,13 @@ Index LanesWork<T>::bundles() const {
 }
 
 template <class T>
+bool LanesWork<T>::shrink() {
+    if (groups_of_unit <= gradient.width) return false;
+    groups_of_unit = ceil_div(ceil_div(groups_of_unit, 2), gradient.width) * gradient.width;
+    return true;
+}
+
+template <class T>
 LanesWorker<T>::LanesWorker(const LanesWork<T>& work, Carver& carver)
     : work_(work),
       order_(work.sums),
@@ -178,7 +185,7 @@ void LanesWorker<T>::add_lines(Index plane, Index pair) {
                 l.tap_step = run.tap_step;
                 l.pixels = run.count;
                 l.sums = sums_ + ((q * inner_taps + run.tap) * pairs + pair) * groups_;
-                work_.outer.lanes[run.taps - 1](l);
+                work_.gradient.lanes[run.taps - 1](l);
             }
         }
         more = false;

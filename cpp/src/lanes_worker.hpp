@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernel_sums.hpp"
-#include "kernels/outer_table.hpp"
+#include "kernels/gradient_table.hpp"
 #include "reach.hpp"
 
 namespace tconv {
@@ -12,11 +12,13 @@ struct LanesWork : KernelWork<T> {
     Index groups_of_unit;
     bool gathered;
     const Kernels<compute_t<T>>& kernels;
-    const OuterKernels<compute_t<T>>& outer;
+    const GradientKernels<compute_t<T>>& gradient;
     const Converters& converters;
 
     Index bundles() const;
     Index units() const { return this->sums.parts * bundles(); }
+    /// Cuts smaller, which changes no bit of the result; false when that would not pay.
+    bool shrink();
 };
 
 template <class T>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernel_sums.hpp"
-#include "kernels/outer_table.hpp"
+#include "kernels/gradient_table.hpp"
 
 namespace tconv {
 

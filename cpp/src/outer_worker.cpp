@@ -25,23 +25,20 @@ OuterWorker<T>::OuterWorker(const OuterWork<T>& work, Carver& carver)
       // A line more than needed: a block is written a vector too far, and blocks don't share the sets of a cache.
       row_block_(order_.boxes.points() * cut_.tile_rows + 16),
       column_block_(order_.boxes.points() * cut_.width + 16),
-      reach_(order_.g, work.dy_layout, cut_.gathered, order_.boxes.size(), cut_.taps(), cut_.bundle * cut_.filters(),
-             carver) {
+      segments_(order_.g, work.dy_layout, cut_.gathered, order_.boxes.size(), cut_.taps(), cut_.bundle * cut_.filters(),
+                carver) {
     const auto axes = static_cast<Index>(rank_);
     const Index pixels = order_.boxes.points(), length = order_.boxes.size().back(), lines = pixels / length;
-    const Index outer_taps = cut_.pairs() / cut_.filters() / cut_.taps().back();
     first_ = carver.take<Index>(axes + 1);
     last_ = carver.take<Index>(axes + 1);
     at_ = carver.take<Index>(axes + 1);
     tile_first_ = carver.take<Index>(axes + 1);
     tile_last_ = carver.take<Index>(axes + 1);
     x_lines_ = carver.take<Index>(lines);
-    outer_ = carver.take<Index>(lines * outer_taps);
     x_pixels_ = carver.take<const C*>(pixels);
     pixels_of_dy_ = carver.take<const C*>(scratch_pixels);
     x_ = carver.take<C>(cut_.gathered ? pixels * cut_.bundle * cut_.channels : 0);
     scratch_ = carver.take<C>(scratch_pixels * cut_.pairs());
-    zeros_ = carver.take<C>(cut_.pairs());
     row_panel_ = carver.take<C>(ceil_div(cut_.rows(), cut_.tile_rows) * row_block_);
     column_panel_ = carver.take<C>(ceil_div(cut_.columns(), cut_.width) * column_block_);
     const Index sums = cut_.bundle * cut_.tiles_of_unit * tile_sums_;
@@ -49,7 +46,6 @@ OuterWorker<T>::OuterWorker(const OuterWork<T>& work, Carver& carver)
     masked_ = carver.take<C>(cut_.swapped ? column_block_ : row_block_);
     product_ = carver.take<C>(cut_.tile_rows * cut_.width);
     totals_ = carver.take<double>(ceil_div(order_.boxes.count(), order_.parts) > boxes_of_total ? sums : 0);
-    if (zeros_ != nullptr) std::fill_n(zeros_, cut_.pairs(), C(0));
 }
 
 template <class T>
@@ -103,7 +99,7 @@ void OuterWorker<T>::add_box(Index box, bool add) {
         for (Index tile = first_tile_; tile < last_tile_; ++tile, sums += tile_sums_) {
             if (group == first_group_) enter_tile(tile);
             pack_dy(group);
-            if (reach_.clipped() && !finite()) {
+            if (segments_.clipped() && !finite()) {
                 multiply_exactly(sums, add);
             } else {
                 multiply(sums, add);
@@ -125,7 +121,7 @@ void OuterWorker<T>::multiply(C* sums, bool add) {
         o.rows = row_panel_;
         o.c = sums;
         for (Index i = 0; i < rows; i += cut_.tile_rows, o.rows += row_block_, o.c += cut_.tile_rows * cut_.width)
-            work_.outer.multiply[full][std::min(cut_.tile_rows, rows - i) - 1](o);
+            work_.gradient.outer[full][std::min(cut_.tile_rows, rows - i) - 1](o);
     }
 }
 
@@ -134,14 +130,10 @@ template <class T>
 bool OuterWorker<T>::finite() const {
     using Bits = std::conditional_t<sizeof(C) == 4, std::int32_t, std::int64_t>;
     Bits others = 0;
-    for (Index line = 0, p = 0; line < lines_; ++line) {
-        const Index* outer = outer_ + line * outer_taps_;
-        const bool all = std::all_of(outer, outer + outer_taps_, [](Index at) { return at >= 0; });
-        for (Index i = 0; i < length_; ++i, ++p) {
-            if (all && reach_.low(rank_ - 1, i) == 0 && reach_.high(rank_ - 1, i) == inner_taps_) continue;
-            const C* x = x_pixels_[p];
-            for (Index n = 0; n < channels_; ++n) others |= x[n] - x[n] == C(0) ? 0 : 1;
-        }
+    for (Index p = 0; p < pixels_; ++p) {
+        if (!segments_.clipped(p / length_, p % length_)) continue;
+        const C* x = x_pixels_[p];
+        for (Index n = 0; n < channels_; ++n) others |= x[n] - x[n] == C(0) ? 0 : 1;
     }
     return others == 0;
 }
@@ -149,26 +141,24 @@ bool OuterWorker<T>::finite() const {
 /// Tap by tap, with zeros for the pixels of x that meet nothing: zero times infinity is not zero.
 template <class T>
 void OuterWorker<T>::multiply_exactly(C* sums, bool add) {
-    const Index taps = outer_taps_ * inner_taps_;
     const Index size = cut_.swapped ? cut_.width : cut_.tile_rows;   // of x's blocks
     const Index other = cut_.swapped ? cut_.tile_rows : cut_.width;  // of dy's
     Outer<C> o{};
     o.lines = pixels_;
     o.c = product_;
     o.c_stride = cut_.width;
-    for (Index tap = 0; tap < taps; ++tap) {
+    for (Index tap = 0; tap < segments_.taps(); ++tap) {
         const Index first_pair = tap * filters(), last_pair = first_pair + filters();
         for (Index b = 0; b * size < channels_; ++b) {
             const C* from = cut_.swapped ? column_panel_ + b * column_block_ : row_panel_ + b * row_block_;
-            for (Index line = 0, p = 0; line < lines_; ++line)
-                for (Index i = 0; i < length_; ++i, ++p) {
-                    const bool met = inside(line, i, tap / inner_taps_, tap % inner_taps_);
-                    for (Index n = 0; n < size; ++n) masked_[p * size + n] = met ? from[p * size + n] : C(0);
-                }
+            for (Index p = 0; p < pixels_; ++p) {
+                const bool met = segments_.inside(p / length_, p % length_, tap);
+                for (Index n = 0; n < size; ++n) masked_[p * size + n] = met ? from[p * size + n] : C(0);
+            }
             for (Index block = first_pair / other; block * other < last_pair; ++block) {
                 o.rows = cut_.swapped ? row_panel_ + block * row_block_ : masked_;
                 o.columns = cut_.swapped ? masked_ : column_panel_ + block * column_block_;
-                work_.outer.multiply[1][cut_.tile_rows - 1](o);
+                work_.gradient.outer[1][cut_.tile_rows - 1](o);
                 C* c = sums + (cut_.swapped ? b : block) * strip_ +
                        (cut_.swapped ? block : b) * cut_.tile_rows * cut_.width;
                 for (Index m = 0; m < cut_.tile_rows; ++m)

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "outer_cut.hpp"
-#include "reach.hpp"
+#include "segments.hpp"
 
 namespace tconv {
 
@@ -13,8 +13,10 @@ template <class T>
 struct OuterWork : KernelWork<T> {
     const OuterCut& cut;
     const Kernels<compute_t<T>>& kernels;
-    const OuterKernels<compute_t<T>>& outer;
+    const GradientKernels<compute_t<T>>& gradient;
     const Converters& converters;
+
+    Index units() const { return cut.units(); }
 };
 
 template <class T>
@@ -31,22 +33,17 @@ class OuterWorker {
     void locate(Index unit);
     void add_box(Index box, bool add);
     void enter_box(Index box);
-    bool step();
     void enter_tile(Index tile);
     void take_x();
     void pack_x(Index group);
     void pack_dy(Index group);
-    template <class Even, class One>
-    void each_segment(const C* origin, Index line, Index i, Index count, Index q, Index number, const Even& even,
-                      const One& one) const;
     void multiply(C* sums, bool add);
     void multiply_exactly(C* sums, bool add);
     void store(Index group, const C* sums) const;
     bool finite() const;
-    bool inside(Index line, Index i, Index q, Index tap) const;
 
     Index filters() const { return tile_last_[0] - tile_first_[0]; }
-    Index pairs() const { return outer_taps_ * inner_taps_ * filters(); }
+    Index pairs() const { return segments_.taps() * filters(); }
     Index rows() const { return cut_.swapped ? pairs() : channels_; }
     Index columns() const { return cut_.swapped ? channels_ : pairs(); }
 
@@ -56,7 +53,7 @@ class OuterWorker {
     std::size_t rank_;
     Index strip_, tile_sums_;         // numbers of sums from a block of columns to the next, and of a tile
     Index row_block_, column_block_;  // numbers of panels from block to block
-    Reach<T> reach_;
+    Segments<T> segments_;
 
     // The unit.
     Index part_ = 0, first_group_ = 0, last_group_ = 0, first_channel_ = 0, channels_ = 0;
@@ -65,14 +62,11 @@ class OuterWorker {
     // The box and what it meets through the taps of a tile.
     Index *first_, *last_, *at_;      // [batch, axes...]
     Index *tile_first_, *tile_last_;  // [filters, taps...]
-    Index outer_taps_ = 0, inner_taps_ = 0;
-    Index lines_ = 0, length_ = 0, pixels_ = 0;
-    Index* x_lines_;      // [line] where x's pixels begin
-    Index* outer_;        // [line][tap of all axes but the last] distance from dy's origin, or -1
-    bool dense_ = false;  // the taps of the last axis lie side by side in dy
+    Index length_ = 0, pixels_ = 0;
+    Index* x_lines_;  // [line] where x's pixels begin
 
     const C **x_pixels_, **pixels_of_dy_;
-    C *x_, *scratch_, *zeros_;
+    C *x_, *scratch_;
     C *row_panel_, *column_panel_;
     C* sums_;  // [group or tile][block of columns][row][column]
     C *masked_, *product_;

@@ -203,10 +203,22 @@ void grad_kernel(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel
     }
 }
 
+template <class T>
+void grad_bias(const Geometry<dynamic>& g, const T* dy, T* dbias, const Options& options) {
+    const Problem p(g, options);
+    for (Index f = 0; f < p.filters; ++f) {
+        compute_t<T> sum = 0;
+        for (Index n = 0; n < p.batch; ++n)
+            for (Index at = 0; at < p.outputs.count(); ++at) sum += widen(dy[p.y(n, at, f)]);
+        dbias[f] = narrow<T>(sum);
+    }
+}
+
 #define TCONV_INSTANTIATE(T)                                                                              \
     template void forward<T>(const Geometry<dynamic>&, const T*, const T*, const T*, T*, const Options&); \
     template void grad_input<T>(const Geometry<dynamic>&, const T*, const T*, T*, const Options&);        \
-    template void grad_kernel<T>(const Geometry<dynamic>&, const T*, const T*, T*, const Options&);
+    template void grad_kernel<T>(const Geometry<dynamic>&, const T*, const T*, T*, const Options&);       \
+    template void grad_bias<T>(const Geometry<dynamic>&, const T*, T*, const Options&);
 TCONV_INSTANTIATE(float)
 TCONV_INSTANTIATE(double)
 TCONV_INSTANTIATE(float16)

@@ -24,6 +24,10 @@ void grad_input(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx,
 template <class T>
 void grad_kernel(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, const Options& options);
 
+/// The sum over (n, o) runs over images, then over the output in row-major order.
+template <class T>
+void grad_bias(const Geometry<dynamic>& g, const T* dy, T* dbias, const Options& options);
+
 /// The activation of one number. A NaN gives a NaN.
 double activate(const Activation& activation, double x);
 

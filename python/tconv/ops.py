@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, SupportsIndex
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from tconv import _args, _convert, _core, _problem
@@ -124,6 +126,11 @@ def conv_transpose_grad_input(
 ) -> Array:
     """The gradient of conv_transpose with respect to `x`: an ordinary strided convolution of `dy`.
 
+    Its own derivatives, for gradient penalties, are the other two functions with the same geometry: a cotangent `v` of
+    the result gives ``conv_transpose(v, kernel)`` with respect to dy and ``conv_transpose_grad_kernel(v, dy,
+    kernel.shape)`` with respect to the kernel, for
+    ``<v, grad_input(dy, kernel)> = <conv_transpose(v, kernel), dy> = <kernel, grad_kernel(v, dy)>``.
+
     Args:
         dy: gradient with respect to the result before its activation, of the result's shape.
         kernel: ``(*kernel_size, filters // groups, in)``.
@@ -149,6 +156,12 @@ def conv_transpose_grad_input(
         >>> dy, kernel = np.ones((1, 8, 1), np.float32), np.float32([1, 10, 100]).reshape(3, 1, 1)
         >>> tconv.conv_transpose_grad_input(dy, kernel, (1, 4, 1), strides=2, padding="same").ravel().tolist()
         [111.0, 111.0, 111.0, 11.0]
+
+        The gradient of ``sum(dx**2)`` with respect to the kernel:
+
+        >>> dx = tconv.conv_transpose_grad_input(dy, kernel, (1, 4, 1), strides=2, padding="same")
+        >>> tconv.conv_transpose_grad_kernel(2 * dx, dy, kernel.shape, strides=2, padding="same").ravel().tolist()
+        [688.0, 688.0, 666.0]
     """
     operation = "conv_transpose_grad_input"
     gradient = _convert.to_array(operation, "dy", dy)
@@ -203,6 +216,10 @@ def conv_transpose_grad_kernel(
     num_threads: int | None = None,
 ) -> Array:
     """The gradient of conv_transpose with respect to its kernel.
+
+    Its own derivatives, for gradient penalties, are the other two functions with the same geometry: a cotangent `u` of
+    the result gives ``conv_transpose_grad_input(dy, u, x.shape)`` with respect to x and ``conv_transpose(x, u)`` with
+    respect to dy, for ``<u, grad_kernel(x, dy)> = <conv_transpose(x, u), dy> = <x, grad_input(dy, u)>``.
 
     Args:
         x: ``(batch, *spatial, in)``, or as the data format says; without batch for one example.
@@ -329,6 +346,38 @@ def conv_transpose_output_shape(
     if count % spec.groups:
         fail(operation, f"groups={spec.groups} must divide filters={count}")
     return _problem.output_shape(operation, shape, kernel, count, None, spec)
+
+
+def sum_to_axis(array: Array, axis: int, *, num_threads: int | None = None) -> Array:
+    """The sums over all axes but one: the gradient of a bias along that axis.
+
+    Args:
+        array: C-contiguous, aligned, of a dtype that is computed in; float16 and bfloat16 are summed in float32.
+        axis: the one that stays.
+        num_threads: at least 1; None for the default. The sums do not depend on it.
+
+    Returns:
+        ``(array.shape[axis],)``, of the array's dtype.
+
+    Example:
+        >>> import numpy as np
+        >>> from tconv.ops import sum_to_axis
+        >>> sum_to_axis(np.ones((2, 3, 5), np.float32), 1).tolist()
+        [10.0, 10.0, 10.0]
+    """
+    operation = "sum_to_axis"
+    axis %= array.ndim
+    outer, inner = prod(array.shape[:axis]), prod(array.shape[axis + 1 :])
+    sums = np.empty(array.shape[axis], array.dtype)
+    _core.grad_bias(
+        _convert.storage(array).reshape(outer, array.shape[axis], inner),
+        _convert.storage(sums),
+        dtype=array.dtype.name,
+        threads=_args.threads(operation, num_threads),
+        isa="best",
+        algorithm="automatic",
+    )
+    return sums
 
 
 def _check_dy(operation: str, dy: Array, problem: Problem, given: str) -> None:

@@ -1,4 +1,4 @@
-// The three products: forward, gradient of the input, gradient of the kernel.
+// The three products, forward, gradient of the input and gradient of the kernel, and the gradient of the bias.
 #pragma once
 
 #include <tconv/export.hpp>
@@ -17,6 +17,8 @@ TCONV_API void conv_transpose_grad_input(const Geometry<dynamic>& g, const T* dy
 template <class T>
 TCONV_API void conv_transpose_grad_kernel(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel,
                                           const Options& options);
+template <class T>
+TCONV_API void conv_transpose_grad_bias(const Geometry<dynamic>& g, const T* dy, T* dbias, const Options& options);
 }  // namespace detail
 
 // T is float, double, float16 or bfloat16; N is any number of axes, or `dynamic`. All arrays are dense; the channel
@@ -48,6 +50,12 @@ template <class T, int N>
 void conv_transpose_grad_kernel(const Geometry<N>& g, const T* x, const T* dy, T* dkernel,
                                 const Options& options = {}) {
     detail::conv_transpose_grad_kernel<T>(g, x, dy, dkernel, options);
+}
+
+/// dbias[f] = sum over (n,o) of dy[n,o,f]. Of the geometry only batch, filters and the outputs' extents matter.
+template <class T, int N>
+void conv_transpose_grad_bias(const Geometry<N>& g, const T* dy, T* dbias, const Options& options = {}) {
+    detail::conv_transpose_grad_bias<T>(g, dy, dbias, options);
 }
 
 }  // namespace tconv

@@ -2,8 +2,8 @@
 #include <immintrin.h>
 
 #include "convert.hpp"
+#include "gradient.hpp"
 #include "micro.hpp"
-#include "outer.hpp"
 
 namespace tconv {
 namespace {
@@ -97,8 +97,8 @@ void narrow_float16(const float* from, std::uint16_t* to, Index n) {
 namespace avx2 {
 constinit const Kernels<float> kernels_float = kernels_of<Avx2Float>(Isa::avx2);
 constinit const Kernels<double> kernels_double = kernels_of<Avx2Double>(Isa::avx2);
-constinit const OuterKernels<float> outer_float = outer_kernels_of<Avx2Float>(Isa::avx2);
-constinit const OuterKernels<double> outer_double = outer_kernels_of<Avx2Double>(Isa::avx2);
+constinit const GradientKernels<float> gradient_float = gradient_kernels_of<Avx2Float>(Isa::avx2);
+constinit const GradientKernels<double> gradient_double = gradient_kernels_of<Avx2Double>(Isa::avx2);
 constinit const Converters converters = {widen_float16, narrow_float16, widen_bfloat16, narrow_bfloat16};
 }  // namespace avx2
 

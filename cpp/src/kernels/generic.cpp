@@ -1,8 +1,8 @@
 // 128-bit vectors in the compiler's own types: SSE2 on x86-64, NEON on 64-bit Arm.
 #include "../half.hpp"
 #include "convert.hpp"
+#include "gradient.hpp"
 #include "micro.hpp"
-#include "outer.hpp"
 
 namespace tconv {
 namespace {
@@ -19,8 +19,8 @@ void narrow_float16(const float* from, std::uint16_t* to, Index n) {
 namespace generic {
 constinit const Kernels<float> kernels_float = kernels_of<Vec<float, 4>>(Isa::generic);
 constinit const Kernels<double> kernels_double = kernels_of<Vec<double, 2>>(Isa::generic);
-constinit const OuterKernels<float> outer_float = outer_kernels_of<Vec<float, 4>>(Isa::generic);
-constinit const OuterKernels<double> outer_double = outer_kernels_of<Vec<double, 2>>(Isa::generic);
+constinit const GradientKernels<float> gradient_float = gradient_kernels_of<Vec<float, 4>>(Isa::generic);
+constinit const GradientKernels<double> gradient_double = gradient_kernels_of<Vec<double, 2>>(Isa::generic);
 constinit const Converters converters = {widen_float16, narrow_float16, widen_bfloat16, narrow_bfloat16};
 }  // namespace generic
 

@@ -1,13 +1,13 @@
 // Outer products and lanes, written once over the Vec vocabulary.
 #pragma once
 
-#include "outer_table.hpp"
+#include "gradient_table.hpp"
 #include "vec.hpp"
 
 namespace tconv {
 namespace {
 
-/// See OuterKernels::multiply. The sums over the lines are a chain of their own, whether they are added to c or not.
+/// See GradientKernels::outer. The sums over the lines are a chain of their own, whether they are added to c or not.
 template <class V, int M, int NV>
 void outer(const Outer<typename V::value>& o) {
     using T = typename V::value;
@@ -16,10 +16,10 @@ void outer(const Outer<typename V::value>& o) {
     for (int m = 0; m < M; ++m)
         for (int v = 0; v < NV; ++v) sum[m][v] = V::zero();
     const T *rows = o.rows, *columns = o.columns;
-    for (Index k = 0; k < o.lines; ++k, rows += most_outer_rows, columns += 2 * W) {
+    for (Index k = 0; k < o.lines; ++k, rows += most_gradient_rows, columns += 2 * W) {
         typename V::reg b[NV];
         for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(columns + v * W));
-        __builtin_prefetch(rows + ahead * most_outer_rows);
+        __builtin_prefetch(rows + ahead * most_gradient_rows);
         for (int m = 0; m < M; ++m) {
             const auto a = V::set1(rows[m]);
             for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(a, b[v], sum[m][v]);
@@ -35,7 +35,37 @@ void outer(const Outer<typename V::value>& o) {
     }
 }
 
-/// See OuterKernels::deal_rows.
+/// See GradientKernels::strip. A sum is one chain in the order of k, over all strips that load what the one before
+/// left.
+template <class V, int M, int NV>
+void strip(const Strip<typename V::value>& s) {
+    using T = typename V::value;
+    constexpr int W = V::width;
+    typename V::reg sum[M][NV];
+    if (s.load) {
+        for (int m = 0; m < M; ++m)
+            for (int v = 0; v < NV; ++v) sum[m][v] = V::load(s.c + m * s.c_stride + v * W);
+    } else {
+        for (int m = 0; m < M; ++m)
+            for (int v = 0; v < NV; ++v) sum[m][v] = V::zero();
+    }
+    const T* a[M];
+    for (int m = 0; m < M; ++m) a[m] = s.lines + m * s.line_stride;
+    const T *next = s.lines + M * s.line_stride, *panel = s.panel;  // the next strip's lines follow
+    for (Index k = 0; k < s.numbers; ++k, panel += 2 * W, next += M) {
+        typename V::reg b[NV];
+        for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
+        __builtin_prefetch(next);
+        for (int m = 0; m < M; ++m) {
+            const auto x = V::set1(a[m][k]);
+            for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(x, b[v], sum[m][v]);
+        }
+    }
+    for (int m = 0; m < M; ++m)
+        for (int v = 0; v < NV; ++v) V::store(s.c + m * s.c_stride + v * W, sum[m][v]);
+}
+
+/// See GradientKernels::deal_rows.
 template <class V, int Size>
 void deal(const typename V::value* const* lines, Index count, Index n, typename V::value* to, Index block_stride) {
     using T = typename V::value;
@@ -92,7 +122,7 @@ void some_lanes(const Lanes<typename V::value>& l, Index n, Index last) {
         }
 }
 
-/// See OuterKernels::lanes.
+/// See GradientKernels::lanes.
 template <class V, int Taps>
 void lanes(const Lanes<typename V::value>& l) {
     constexpr Index W = V::width;
@@ -101,7 +131,53 @@ void lanes(const Lanes<typename V::value>& l) {
     for (; n < l.channels; n += W) some_lanes<V, Taps, 1>(l, n, l.channels - n < W ? l.channels - n : W);
 }
 
-/// See OuterKernels::add_lines.
+/// M pixels and NV vectors of channels of Taps, from pixel i and channel n on; of a single vector `last` are real.
+template <class V, int M, int NV>
+void some_taps(const Taps<typename V::value>& s, Index i, Index n, Index last) {
+    using T = typename V::value;
+    constexpr int W = V::width;
+    typename V::reg sum[M][NV];
+    T* c = s.c + i * s.c_step + n;
+    const auto load = [last](const T* from) { return NV > 1 || last == W ? V::load(from) : V::load_some(from, last); };
+    for (int m = 0; m < M; ++m)
+        for (int v = 0; v < NV; ++v) sum[m][v] = s.load ? load(c + m * s.c_step + v * W) : V::zero();
+    const T *dy = s.dy + i * s.dy_step + n, *weights = s.weights + n;
+    for (Index t = 0; t < s.taps; ++t) {
+        const T *from = dy + s.dy_at[t], *weight = weights + s.weights_at[t];
+        typename V::reg w[NV];
+        for (int v = 0; v < NV; ++v) w[v] = V::keep(load(weight + v * W));
+        for (int m = 0; m < M; ++m, from += s.dy_step)
+            for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(w[v], load(from + v * W), sum[m][v]);
+    }
+    for (int m = 0; m < M; ++m, c += s.c_step)
+        for (int v = 0; v < NV; ++v) {
+            if (NV > 1 || last == W) {
+                V::store(c + v * W, sum[m][v]);
+            } else {
+                V::store_some(c, sum[m][v], last);
+            }
+        }
+}
+
+/// See GradientKernels::taps.
+template <class V>
+void taps(const Taps<typename V::value>& s) {
+    constexpr Index W = V::width;
+    Index n = 0;
+    for (; s.channels - n >= 2 * W; n += 2 * W) {
+        Index i = 0;
+        for (; s.pixels - i >= 4; i += 4) some_taps<V, 4, 2>(s, i, n, W);
+        for (; i < s.pixels; ++i) some_taps<V, 1, 2>(s, i, n, W);
+    }
+    for (; n < s.channels; n += W) {
+        const Index last = s.channels - n < W ? s.channels - n : W;
+        Index i = 0;
+        for (; s.pixels - i >= 6; i += 6) some_taps<V, 6, 1>(s, i, n, last);
+        for (; i < s.pixels; ++i) some_taps<V, 1, 1>(s, i, n, last);
+    }
+}
+
+/// See GradientKernels::add_lines.
 template <class V>
 void add_lines(const typename V::value* from, Index step, Index lines, Index count, typename V::value* sums) {
     using T = typename V::value;
@@ -127,15 +203,18 @@ void add_lines(const typename V::value* from, Index step, Index lines, Index cou
 
 /// The table for vectors V with tiles of six rows by two vectors: twelve sums, two columns and one row in registers.
 template <class V>
-constexpr OuterKernels<typename V::value> outer_kernels_of(Isa isa) {
+constexpr GradientKernels<typename V::value> gradient_kernels_of(Isa isa) {
     return {isa,
-            most_outer_rows,
+            most_gradient_rows,
             2 * V::width,
             {{outer<V, 1, 1>, outer<V, 2, 1>, outer<V, 3, 1>, outer<V, 4, 1>, outer<V, 5, 1>, outer<V, 6, 1>},
              {outer<V, 1, 2>, outer<V, 2, 2>, outer<V, 3, 2>, outer<V, 4, 2>, outer<V, 5, 2>, outer<V, 6, 2>}},
-            deal<V, most_outer_rows>,
+            {{strip<V, 1, 1>, strip<V, 2, 1>, strip<V, 3, 1>, strip<V, 4, 1>, strip<V, 5, 1>, strip<V, 6, 1>},
+             {strip<V, 1, 2>, strip<V, 2, 2>, strip<V, 3, 2>, strip<V, 4, 2>, strip<V, 5, 2>, strip<V, 6, 2>}},
+            deal<V, most_gradient_rows>,
             deal<V, 2 * V::width>,
             {lanes<V, 1>, lanes<V, 2>, lanes<V, 3>, lanes<V, 4>},
+            taps<V>,
             add_lines<V>};
 }
 

@@ -1,4 +1,4 @@
-// The arithmetic of the kernel gradient: one table of functions per instruction set. Taps, boxes and threads are
+// The arithmetic of the gradients: one table of functions per instruction set. Taps, boxes and threads are
 // unknown here.
 #pragma once
 
@@ -29,33 +29,61 @@ struct Lanes {
     Index sums_step;
 };
 
-inline constexpr Index most_outer_rows = 6, most_lane_taps = 4;
+/// A product of lines with packed columns, c[m][n] = (load ? c[m][n] : 0) + sum over k < numbers of
+/// lines[m*line_stride + k] * panel[k*width + n].
+template <class T>
+struct Strip {
+    const T* lines;
+    Index line_stride, numbers;
+    const T* panel;
+    T* c;
+    Index c_stride;
+    bool load;
+};
+
+/// Sums over taps, each channel by itself, c[i*c_step + n] = (load ? c[i*c_step + n] : 0) + sum over t < taps of
+/// dy[i*dy_step + dy_at[t] + n] * weights[weights_at[t] + n], i < pixels, n < channels.
+template <class T>
+struct Taps {
+    const T* dy;
+    Index dy_step;
+    const T* weights;
+    const Index *dy_at, *weights_at;
+    Index taps, pixels, channels;
+    T* c;
+    Index c_step;
+    bool load;
+};
+
+inline constexpr Index most_gradient_rows = 6, most_lane_taps = 4;
 
 /// The functions of one instruction set for sums of type T.
 template <class T>
-struct OuterKernels {
+struct GradientKernels {
     Isa isa;
     Index tile_rows, width;  // of a full tile
     /// [0] columns of half a width, which still lie `width` apart, [1] of a full one; [m-1] rows.
-    void (*multiply[2][most_outer_rows])(const Outer<T>&);
+    void (*outer[2][most_gradient_rows])(const Outer<T>&);
+    void (*strip[2][most_gradient_rows])(const Strip<T>&);
     /// The first n numbers of each line, dealt to blocks of `tile_rows` or `width` numbers, the last block filled up
     /// with zeros: to[b*block_stride + k*size + i] = lines[k][b*size + i]. A block may be written a vector too far.
     void (*deal_rows)(const T* const* lines, Index count, Index n, T* to, Index block_stride);
     void (*deal_columns)(const T* const* lines, Index count, Index n, T* to, Index block_stride);
     /// [t-1] taps.
     void (*lanes[most_lane_taps])(const Lanes<T>&);
+    void (*taps)(const Taps<T>&);
     /// sums[n] += sum over i < lines of from[i*step + n], n < count, each a chain of its own.
     void (*add_lines)(const T* from, Index step, Index lines, Index count, T* sums);
 };
 
 namespace generic {
-extern const OuterKernels<float> outer_float;
-extern const OuterKernels<double> outer_double;
+extern const GradientKernels<float> gradient_float;
+extern const GradientKernels<double> gradient_double;
 }  // namespace generic
 
 namespace avx2 {
-extern const OuterKernels<float> outer_float;
-extern const OuterKernels<double> outer_double;
+extern const GradientKernels<float> gradient_float;
+extern const GradientKernels<double> gradient_double;
 }  // namespace avx2
 
 }  // namespace tconv

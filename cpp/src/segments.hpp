@@ -1,0 +1,131 @@
+// What the pixels of a box meet in dy through a box of taps, as segments: numbers that lie side by side.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "reach.hpp"
+
+namespace tconv {
+
+/// A pixel has a segment for each tap, or for each tap of all axes but the last where the taps of that lie side by
+/// side. Pixels go line by line along the last axis.
+template <class T>
+class Segments {
+  public:
+    using C = compute_t<T>;
+
+    /// For boxes of `box` images and pixels, `taps` taps and `channels` channels at most.
+    Segments(const Geometry<dynamic>& g, const Layout& dy, bool gathered, const std::vector<Index>& box,
+             const std::vector<Index>& taps, Index channels, Carver& carver);
+
+    /// Looks at images and pixels [first, last), [batch, axes...], and taps [first_tap, last_tap), [axes...]; `filters`
+    /// numbers under a tap, of `channels` that are taken from `from` on.
+    void enter(const Index* first, const Index* last, const Index* first_tap, const Index* last_tap, Index filters,
+               Index channels, const Kernels<C>& kernels, const Converters& converters, const T* from);
+
+    Index taps() const { return outer_taps_ * inner_taps_; }
+    Index count() const { return outer_taps_ * segments_; }
+    Index numbers() const { return inner_taps_ / segments_ * filters_; }
+    Index length() const { return length_; }
+    Index lines() const { return lines_; }
+    /// Whether some pixel of the box meets no pixel of dy through some tap; whether this one does not.
+    bool clipped() const { return reach_.clipped(); }
+    bool clipped(Index line, Index i) const {
+        const Index* outer = outer_ + line * outer_taps_;
+        return reach_.low(inner_, i) > 0 || reach_.high(inner_, i) < inner_taps_ ||
+               std::any_of(outer, outer + outer_taps_, [](Index at) { return at < 0; });
+    }
+    bool inside(Index line, Index i, Index tap) const {
+        const Index inner = tap % inner_taps_;
+        return outer_[line * outer_taps_ + tap / inner_taps_] >= 0 && inner >= reach_.low(inner_, i) &&
+               inner < reach_.high(inner_, i);
+    }
+
+    /// A segment of `count` pixels of a line, from pixel i on, its numbers from channel `channel` on:
+    /// even(first, count, from, step) for pixels whose segments are whole and evenly spaced, one(pixel, from, low,
+    /// high) for others, of whose segment only the numbers [low, high) are inside. Pixels count from i.
+    template <class Even, class One>
+    void each(Index channel, Index line, Index i, Index count, Index segment, const Even& even, const One& one) const {
+        const Index tap = segment % segments_, before = outer_[line * outer_taps_ + segment / segments_];
+        if (before < 0) {
+            for (Index p = 0; p < count; ++p) one(p, reach_.origin, 0, 0);
+            return;
+        }
+        const C* from = reach_.origin + channel + before;
+        const Index begin = std::clamp<Index>(reach_.begin(inner_) - i, 0, count);
+        const Index end = std::clamp<Index>(reach_.end(inner_) - i, begin, count);
+        const auto single = [&](Index p, Index last) {
+            for (; p < last; ++p) {
+                if (segments_ == 1) {
+                    one(p, from + reach_.base(inner_, i + p), reach_.low(inner_, i + p) * filters_,
+                        reach_.high(inner_, i + p) * filters_);
+                } else {
+                    const Index at = reach_.at(inner_, i + p, tap);
+                    one(p, from + at, 0, at < 0 ? 0 : filters_);
+                }
+            }
+        };
+        single(0, begin);
+        if (begin < end) {
+            even(begin, end - begin, from + reach_.base(inner_, i + begin) + tap * reach_.tap_step(inner_),
+                 reach_.pixel_step(inner_));
+        }
+        single(end, count);
+    }
+
+    /// The numbers [first, last) of a segment of the same pixels, zeros where they are outside, to lines to_step apart.
+    void copy(Index channel, Index line, Index i, Index count, Index segment, Index first, Index last, C* to,
+              Index to_step) const;
+
+  private:
+    Reach<T> reach_;
+    std::size_t inner_;  // the last axis
+    Index filters_ = 0, outer_taps_ = 0, inner_taps_ = 0, lines_ = 0, length_ = 0;
+    Index segments_ = 1;  // of the taps of the last axis
+    Index* at_;           // [batch, axes...]
+    Index* outer_;        // [line][tap of all axes but the last] distance from dy's origin, or -1
+};
+
+/// The next line of a box, in the order of its axes; false after the last, and then `at` is the first again.
+inline bool next_line(std::size_t rank, const Index* first, const Index* last, Index* at) {
+    for (std::size_t a = rank; a-- > 0;) {  // all but the last axis
+        if (++at[a] < last[a]) return true;
+        at[a] = first[a];
+    }
+    return false;
+}
+
+/// The numbers [low, high) of n, zeros around them.
+template <class C>
+void copy_between(const C* from, Index low, Index high, Index n, C* to) {
+    std::fill_n(to, low, C(0));
+    if (low < high) std::copy_n(from + low, high - low, to + low);
+    std::fill_n(to + high, n - high, C(0));
+}
+
+/// `n` numbers of each of some lines: moves of constant size, which overlap rather than leave a rest.
+template <class C>
+void copy_lines(const C* from, Index from_step, C* to, Index to_step, Index lines, Index n) {
+    constexpr Index step = 4, many = 64;
+    const auto each = [&](const auto& copy) {
+        for (Index i = 0; i < lines; ++i, from += from_step, to += to_step) copy();
+    };
+    if (n == 1) {
+        each([&] { *to = *from; });
+    } else if (n < step) {
+        each([&] {
+            std::memcpy(to, from, 2 * sizeof(C));
+            to[n - 1] = from[n - 1];
+        });
+    } else if (n < many) {
+        each([&] {
+            for (Index k = 0; k + step < n; k += step) std::memcpy(to + k, from + k, step * sizeof(C));
+            std::memcpy(to + n - step, from + n - step, step * sizeof(C));
+        });
+    } else {
+        each([&] { std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(C)); });
+    }
+}
+
+}  // namespace tconv

@@ -1,0 +1,208 @@
+// Every function of every table of the gradients' kernels against loops over one number at a time.
+#include <algorithm>
+#include <string>
+
+#include "check.hpp"
+#include "dispatch.hpp"
+#include "oracle.hpp"
+
+using namespace tconv;
+using oracle::Guarded;
+
+namespace {
+
+/// Small whole numbers: their sums are exact in any order.
+template <class T>
+std::vector<T> whole(Index count, std::uint64_t seed) {
+    std::vector<T> numbers = problems::numbers<T>(count, seed);
+    for (T& x : numbers) x = std::floor(x * 8);
+    return numbers;
+}
+
+template <class T>
+T at(const std::vector<T>& numbers, Index i) {
+    return numbers[static_cast<std::size_t>(i)];
+}
+
+/// Calls check(kernels) with every table.
+template <class Check>
+void for_each_table(const Check& check) {
+    for (const Isa isa : available_isas()) {
+        const harness::Subject subject(name(isa));
+        check(gradient_kernels_for<float>(isa));
+        check(gradient_kernels_for<double>(isa));
+    }
+}
+
+/// Numbers between guards that begin as `numbers`.
+template <class T>
+Guarded<T> guarded(const std::vector<T>& numbers) {
+    Guarded<T> result(static_cast<Index>(numbers.size()));
+    std::copy(numbers.begin(), numbers.end(), result.data());
+    return result;
+}
+
+template <class T>
+void check_same(const Guarded<T>& result, const std::vector<T>& expected) {
+    CHECK(result.guards_intact() && oracle::same_bits(result.inside(), expected));
+}
+
+std::string text(std::initializer_list<Index> numbers) {
+    std::string result;
+    for (const Index n : numbers) result += " " + std::to_string(n);
+    return result;
+}
+
+}  // namespace
+
+TEST("kernels/gradients/outer") {
+    for_each_table([]<class T>(const GradientKernels<T>& kernels) {
+        for (const int full : {0, 1})
+            for (Index m = 1; m <= kernels.tile_rows; ++m)
+                for (const Index lines : {0, 1, 2, 7, 40})
+                    for (const bool add : {false, true}) {
+                        const harness::Subject subject(text({full, m, lines, add}));
+                        const Index width = full != 0 ? kernels.width : kernels.width / 2, stride = kernels.width + 3;
+                        // Lines to come are prefetched, which may not be a read.
+                        const std::vector<T> rows = whole<T>(lines * kernels.tile_rows, 1);
+                        const std::vector<T> columns = whole<T>(lines * kernels.width, 2);
+                        std::vector<T> expected = whole<T>(m * stride, 3);
+                        Guarded<T> c = guarded(expected);
+                        for (Index i = 0; i < m; ++i)
+                            for (Index j = 0; j < width; ++j) {
+                                T sum = add ? at(expected, i * stride + j) : T(0);
+                                for (Index k = 0; k < lines; ++k)
+                                    sum += at(rows, k * kernels.tile_rows + i) * at(columns, k * kernels.width + j);
+                                expected[static_cast<std::size_t>(i * stride + j)] = sum;
+                            }
+                        kernels.outer[full][m - 1]({rows.data(), columns.data(), lines, c.data(), stride, add});
+                        check_same(c, expected);
+                    }
+    });
+}
+
+TEST("kernels/gradients/strip") {
+    for_each_table([]<class T>(const GradientKernels<T>& kernels) {
+        for (const int full : {0, 1})
+            for (Index m = 1; m <= kernels.tile_rows; ++m)
+                for (const Index numbers : {0, 1, 2, 9, 37})
+                    for (const bool load : {false, true}) {
+                        const harness::Subject subject(text({full, m, numbers, load}));
+                        const Index width = full != 0 ? kernels.width : kernels.width / 2, stride = kernels.width + 5;
+                        const Index line_stride = numbers + 2;
+                        const std::vector<T> lines = whole<T>((m - 1) * line_stride + numbers, 1);
+                        const std::vector<T> panel = whole<T>(numbers * kernels.width, 2);
+                        std::vector<T> expected = whole<T>(m * stride, 3);
+                        Guarded<T> c = guarded(expected);
+                        for (Index i = 0; i < m; ++i)
+                            for (Index j = 0; j < width; ++j) {
+                                T sum = load ? at(expected, i * stride + j) : T(0);
+                                for (Index k = 0; k < numbers; ++k)
+                                    sum += at(lines, i * line_stride + k) * at(panel, k * kernels.width + j);
+                                expected[static_cast<std::size_t>(i * stride + j)] = sum;
+                            }
+                        kernels.strip[full][m - 1](
+                            {lines.data(), line_stride, numbers, panel.data(), c.data(), stride, load});
+                        check_same(c, expected);
+                    }
+    });
+}
+
+TEST("kernels/gradients/deal") {
+    for_each_table([]<class T>(const GradientKernels<T>& kernels) {
+        for (const bool columns : {false, true}) {
+            const Index size = columns ? kernels.width : kernels.tile_rows;
+            for (Index n = 1; n <= 3 * size + 1; ++n)
+                for (const Index count : {1, 2, 11}) {
+                    const harness::Subject subject(text({columns, n, count}));
+                    const Index blocks = (n + size - 1) / size, stride = count * size + 16;
+                    std::vector<std::vector<T>> lines;
+                    std::vector<const T*> pointers;
+                    for (Index k = 0; k < count; ++k) lines.push_back(whole<T>(n, static_cast<std::uint64_t>(k)));
+                    for (const std::vector<T>& line : lines) pointers.push_back(line.data());
+                    Guarded<T> to(blocks * stride);
+                    (columns ? kernels.deal_columns : kernels.deal_rows)(pointers.data(), count, n, to.data(), stride);
+                    CHECK(to.guards_intact());
+                    const std::vector<T> dealt = to.inside();
+                    bool right = true;
+                    for (Index k = 0; k < count; ++k)
+                        for (Index i = 0; i < blocks * size; ++i) {
+                            const T expected = i < n ? at(lines[static_cast<std::size_t>(k)], i) : T(0);
+                            right = right && at(dealt, i / size * stride + k * size + i % size) == expected;
+                        }
+                    CHECK(right);
+                }
+        }
+    });
+}
+
+TEST("kernels/gradients/lanes") {
+    for_each_table([]<class T>(const GradientKernels<T>& kernels) {
+        for (Index taps = 1; taps <= most_lane_taps; ++taps)
+            for (Index channels = 1; channels <= 2 * kernels.width + 1; ++channels)
+                for (const Index pixels : {1, 2, 9}) {
+                    const harness::Subject subject(text({taps, channels, pixels}));
+                    const Index x_step = channels + 1, dy_step = 2 * channels, tap_step = channels, sums_step = channels + 2;
+                    const std::vector<T> x = whole<T>((pixels - 1) * x_step + channels, 1);
+                    const std::vector<T> dy = whole<T>((pixels - 1) * dy_step + taps * channels, 2);
+                    std::vector<T> expected = whole<T>((taps - 1) * sums_step + channels, 3);
+                    Guarded<T> sums = guarded(expected);
+                    for (Index t = 0; t < taps; ++t)
+                        for (Index n = 0; n < channels; ++n)
+                            for (Index i = 0; i < pixels; ++i)
+                                expected[static_cast<std::size_t>(t * sums_step + n)] +=
+                                    at(x, i * x_step + n) * at(dy, i * dy_step + t * tap_step + n);
+                    kernels.lanes[taps - 1](
+                        {x.data(), dy.data(), x_step, dy_step, tap_step, pixels, channels, sums.data(), sums_step});
+                    check_same(sums, expected);
+                }
+    });
+}
+
+TEST("kernels/gradients/taps") {
+    for_each_table([]<class T>(const GradientKernels<T>& kernels) {
+        for (const Index taps : {0, 1, 3})
+            for (Index channels = 1; channels <= 2 * kernels.width + 1; ++channels)
+                for (const Index pixels : {1, 4, 5, 13})
+                    for (const bool load : {false, true}) {
+                        const harness::Subject subject(text({taps, channels, pixels, load}));
+                        const Index dy_step = channels + 1, c_step = channels + 2;
+                        std::vector<Index> dy_at, weights_at;
+                        for (Index t = 0; t < taps; ++t) {
+                            dy_at.push_back(t * 3);
+                            weights_at.push_back((taps - 1 - t) * channels);
+                        }
+                        const std::vector<T> dy = whole<T>((pixels - 1) * dy_step + channels + 3 * taps, 1);
+                        const std::vector<T> weights = whole<T>(taps * channels, 2);
+                        std::vector<T> expected = whole<T>((pixels - 1) * c_step + channels, 3);
+                        Guarded<T> c = guarded(expected);
+                        for (Index i = 0; i < pixels; ++i)
+                            for (Index n = 0; n < channels; ++n) {
+                                T sum = load ? at(expected, i * c_step + n) : T(0);
+                                for (Index t = 0; t < taps; ++t)
+                                    sum += at(dy, i * dy_step + at(dy_at, t) + n) * at(weights, at(weights_at, t) + n);
+                                expected[static_cast<std::size_t>(i * c_step + n)] = sum;
+                            }
+                        kernels.taps({dy.data(), dy_step, weights.data(), dy_at.data(), weights_at.data(), taps, pixels,
+                                      channels, c.data(), c_step, load});
+                        check_same(c, expected);
+                    }
+    });
+}
+
+TEST("kernels/gradients/add_lines") {
+    for_each_table([]<class T>(const GradientKernels<T>& kernels) {
+        for (Index count = 0; count <= 5 * kernels.width; ++count)
+            for (const Index lines : {0, 1, 6}) {
+                const harness::Subject subject(text({count, lines}));
+                const Index step = count + 3;
+                const std::vector<T> from = whole<T>(lines == 0 ? 0 : (lines - 1) * step + count, 1);
+                std::vector<T> expected = whole<T>(count, 2);
+                Guarded<T> sums = guarded(expected);
+                for (Index i = 0; i < lines; ++i)
+                    for (Index n = 0; n < count; ++n) expected[static_cast<std::size_t>(n)] += at(from, i * step + n);
+                kernels.add_lines(from.data(), step, lines, count, sums.data());
+                check_same(sums, expected);
+            }
+    });
+}

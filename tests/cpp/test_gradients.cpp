@@ -1,0 +1,123 @@
+// What the gradients promise beyond being right: long sums stay accurate, and no bit depends on the threads.
+#include "check.hpp"
+#include "oracle.hpp"
+
+using namespace tconv;
+using namespace oracle;
+
+namespace {
+
+Problem problem(std::string name, Index batch, Index channels, Index filters, Index groups, std::vector<Axis> axes,
+                DataFormat format = DataFormat::channels_last) {
+    Problem p{std::move(name), {}};
+    p.bias = false;
+    p.format = format;
+    p.geometry.batch = batch;
+    p.geometry.in_channels = channels;
+    p.geometry.filters = filters;
+    p.geometry.groups = groups;
+    p.geometry.axes = std::move(axes);
+    return p;
+}
+
+Axis same(Index in, Index kernel, Index stride, Index dilation = 1) {
+    return resolve({in, kernel, stride, dilation}, Padding::same());
+}
+
+/// Every way of the kernel gradient to cut the pixels: one box, parts of boxes, more boxes than one total takes.
+std::vector<Problem> long_problems() {
+    return {
+        problem("a box", 1, 5, 7, 1, {same(9, 3, 2), same(11, 3, 2)}),
+        problem("parts", 2, 3, 4, 1, {same(90, 3, 2), same(91, 2, 1)}),
+        problem("parts, planes", 2, 3, 4, 1, {same(90, 3, 2), same(91, 2, 1)}, DataFormat::channels_first),
+        problem("many boxes", 1, 2, 3, 1, {same(700000, 1, 1)}),
+        problem("parts of groups", 1, 24, 36, 12, {same(3000, 3, 2)}),
+        problem("parts of lanes", 2, 20, 20, 20, {same(70, 4, 2), same(69, 4, 2)}),
+        problem("lanes of two filters", 1, 11, 22, 11, {same(2000, 3, 1, 2)}),
+        problem("swapped", 1, 48, 1, 1, {same(80, 2, 2), same(90, 2, 2)}),
+    };
+}
+
+/// Numbers in [0, 2): nothing cancels, and a single chain would go far astray.
+template <class T>
+void make_positive(std::vector<T>& numbers) {
+    for (T& x : numbers) x = narrow<T>(static_cast<compute_t<T>>(widen(x) + 1));
+}
+
+template <class T>
+void check_long_sums(const Problem& p) {
+    Tensors<T> t(p, 11);
+    make_positive(t.x);
+    make_positive(t.dy);
+    const Exact expected = exact(Product::grad_kernel, p, t);
+    for (const Isa isa : available_isas()) {
+        Options options = p.options();
+        options.isa = isa;
+        options.threads = 1;
+        const std::vector<T> result = compute(Product::grad_kernel, p, t, options);
+        const harness::Subject subject(std::string(name(isa)) + "/" + type_name<T>() + ", " + describe(p));
+        check_close(expected, {}, result, 8);  // four units of a float's sum of this size
+        for (const int threads : {2, 3, 8, 40}) {
+            options.threads = threads;
+            CHECK(same_bits(compute(Product::grad_kernel, p, t, options), result));
+        }
+    }
+}
+
+template <class T>
+std::vector<T> grad_bias(const Problem& p, const std::vector<T>& dy, const Options& options) {
+    Guarded<T> result(p.geometry.filters);
+    conv_transpose_grad_bias<T>(p.geometry, dy.data(), result.data(), options);
+    CHECK(result.guards_intact());
+    return result.inside();
+}
+
+template <class T>
+void check_bias(const Problem& p) {
+    const Tensors<T> t(p, 3);
+    Exact expected;
+    const auto filters = static_cast<std::size_t>(p.geometry.filters);
+    expected.value.assign(filters, 0);
+    expected.size.assign(filters, 0);
+    const auto pixels = static_cast<std::size_t>(
+        filters == 0 || p.geometry.batch == 0 ? 0 : problems::output_size(p.geometry) / p.geometry.batch) / (filters + !filters);
+    for (std::size_t i = 0; i < t.dy.size(); ++i) {
+        const std::size_t f = p.format == DataFormat::channels_last ? i % filters : i / pixels % filters;
+        expected.value[f] += widen(t.dy[i]);
+        expected.size[f] += std::abs(static_cast<double>(widen(t.dy[i])));
+    }
+    for (const Isa isa : available_isas()) {
+        const harness::Subject subject(std::string(name(isa)) + "/" + type_name<T>() + ", " + describe(p));
+        Options options = p.options();
+        options.isa = isa;
+        options.threads = 1;
+        const std::vector<T> result = grad_bias(p, t.dy, options);
+        check_close(expected, {}, result);
+        for (const int threads : {2, 5, 40}) {
+            options.threads = threads;
+            CHECK(same_bits(grad_bias(p, t.dy, options), result));
+        }
+    }
+    if (t.dy.size() > 10000) return;
+    Options options = p.options();
+    options.algorithm = Algorithm::reference;
+    check_close(expected, {}, grad_bias(p, t.dy, options));
+}
+
+}  // namespace
+
+TEST("gradients/long sums of the kernel gradient") {
+    for (const Problem& p : long_problems()) {
+        for_each_type([&]<class T>() { check_long_sums<T>(p); });
+    }
+}
+
+TEST("gradients/of the bias") {
+    for (const Problem& p : problems::table()) {
+        for_each_type([&]<class T>() { check_bias<T>(p); });
+    }
+    for (const Problem& p : long_problems()) {
+        for_each_type([&]<class T>() { check_bias<T>(p); });
+    }
+    for (std::uint64_t seed = 0; seed < 50; ++seed) check_bias<float>(problems::random(seed));
+}
