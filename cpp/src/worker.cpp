@@ -103,14 +103,27 @@ bool Worker<T>::enter(std::size_t window) {
         axis_offsets_[a] = table;
         const AxisMap& map = tiling_.maps[a];
         const Phase& phase = shape.first()[a];
-        for (Index j = first_[a]; j < last_[a]; ++j) {
-            for (Index m = 0; m < phase.taps; ++m) {
-                const Index index = map.source(phase, j, m);
-                const bool inside = index >= 0 && index < map.source_extent;
-                const Index position = !inside ? -1 : tiling_.gathered ? picked_[a].position(index) : index;
-                *table++ = inside ? position * pixel_strides_[a] : -1;
+        // Rows [low, high) have all of their taps inside. Locals: what the loop writes might be a member's.
+        const Index begin = first_[a], end = last_[a], taps = phase.taps, source_step = map.source_step;
+        const Index extent = map.source_extent, stride = pixel_strides_[a];
+        const Picked* const picked = tiling_.gathered ? picked_ + a : nullptr;
+        Index low = begin, high = end;
+        for (Index m = 0; m < taps; ++m) {
+            Index index = map.source(phase, begin, m);
+            Index* to = table + m;
+            for (Index j = begin; j < end; ++j, index += source_step, to += taps) {
+                if (index >= 0 && index < extent) {
+                    *to = (picked == nullptr ? index : picked->position(index)) * stride;
+                } else {
+                    *to = -1;
+                    low = index < 0 ? std::max(low, j + 1) : low;
+                    high = index < 0 ? high : std::min(high, j);
+                }
             }
         }
+        inside_first_ = std::min(low, high);
+        inside_last_ = high;
+        table += (last_[a] - first_[a]) * phase.taps;
     }
     if (rows_ == 0) return false;
     place_rows();
@@ -158,7 +171,6 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
                         (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
     const bool far = shape_.form != Form::depthwise && t.channels * static_cast<Index>(sizeof(C)) >= far_pixels;
     C* const sums = t.c;
-    C* out[max_tile_rows];
     for (Index strip = 0, row = 0; row < rows_; ++strip, row += tile_rows) {
         const Index rows = std::min(tile_rows, rows_ - row);
         t.rows = pixels_ + strip * t.taps * tile_rows;
@@ -166,9 +178,9 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
         t.out = nullptr;
         if (far && first_block && row + tile_rows < rows_) prefetch(t, std::min(tile_rows, rows_ - row - tile_rows));
         if constexpr (std::is_same_v<T, C>) {
-            if (direct && std::all_of(whole_ + row, whole_ + row + rows, [](bool w) { return w; })) {
-                for (Index m = 0; m < rows; ++m) out[m] = work_.target + (targets_[row + m] + place);
-                t.out = out;
+            if (direct && (all_whole_ || std::all_of(whole_ + row, whole_ + row + rows, [](bool w) { return w; }))) {
+                t.out = work_.target + place;
+                t.targets = targets_ + row;
             }
         }
         if (shape_.form == Form::depthwise) {
@@ -211,7 +223,8 @@ void Worker<T>::multiply_exactly(Tile<C> t, Index rows) const {
         t = strip;
         t.rows = strip.rows + m;
         t.c = strip.c + m * strip.c_stride;
-        t.out = strip.out == nullptr ? nullptr : strip.out + m;
+        t.out = strip.out;
+        t.targets = strip.targets + m;
         bool inside = true;
         for (Index tap = 0; tap < strip.taps; ++tap) inside = inside && t.rows[tap * tile_rows] != outside;
         if (inside) {
@@ -230,7 +243,7 @@ void Worker<T>::multiply_exactly(Tile<C> t, Index rows) const {
         // No product at all: store what there is.
         if (!t.load || strip.out != nullptr) {
             t.taps = 0;
-            t.out = strip.out == nullptr ? nullptr : strip.out + m;
+            t.out = strip.out;
             kernel();
         }
     }

@@ -95,15 +95,17 @@ class Worker {
     // The window.
     std::size_t window_ = 0;
     Index rows_ = 0;
-    Index *first_, *last_, *at_;  // [axis] its rows in the tile; the row being looked at
-    Index* offsets_;              // [axis][row of the axis][tap of the axis] of pixels, or -1
-    Index** axis_offsets_;        // [axis] into offsets_
-    Index* outer_;                // [tap of all axes but the last] the same for a row of rows
-    Index* targets_;              // [row] offset of the first member's first channel
-    Index* coordinates_;          // [row][axis], of rows that some member has not
-    bool* whole_;                 // [row] every member has it
-    const C** pixels_;            // [strip][tap of the step][row of the strip]
-    bool* clipped_;               // [strip] some pixel lies outside
+    Index *first_, *last_, *at_;                // [axis] its rows in the tile; the row being looked at
+    Index* offsets_;                            // [axis][row of the axis][tap of the axis] of pixels, or -1
+    Index** axis_offsets_;                      // [axis] into offsets_
+    Index inside_first_ = 0, inside_last_ = 0;  // rows of the last axis all of whose taps are inside
+    Index* outer_;                              // [tap of all axes but the last] the same for a row of rows
+    Index* targets_;                            // [row] offset of the first member's first channel
+    Index* coordinates_;                        // [row][axis], of rows that some member has not
+    bool* whole_;                               // [row] every member has it
+    bool all_whole_ = false;
+    const C** pixels_;  // [strip][tap of the step][row of the strip]
+    bool* clipped_;     // [strip] some pixel lies outside
     C* sums_;
     T* narrowed_;
 };

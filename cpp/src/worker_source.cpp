@@ -104,7 +104,16 @@ void Worker<T>::find_pixels(const Step& step) {
     const C* outside = shape_.form == Form::depthwise ? nullptr : work_.packed.zeros.data();
     std::fill_n(clipped_, strips(), false);
     std::copy_n(first_, rank_, at_);
-    Index row = 0;
+    const C** strip = pixels_;  // of the row; it is number `place` there
+    Index row = 0, place = 0;
+    const auto next = [&] {
+        const C** here = strip + place;
+        if (++place == tile_rows) {
+            place = 0;
+            strip += taps * tile_rows;
+        }
+        return here;
+    };
     for (Index n = 0; n < batches(); ++n) {
         for (bool more = true; more;) {
             // The outer taps of this line of rows: sums of the axes' offsets, or -1.
@@ -119,33 +128,43 @@ void Worker<T>::find_pixels(const Step& step) {
                 }
                 count *= along[a];
             }
-            bool line_inside = true;
+            bool line_inside = whole_taps;
             for (Index o = first_outer; o <= last_outer; ++o) line_inside = line_inside && outer_[o] >= 0;
-            for (Index j = first_[inner]; j < last_[inner]; ++j, ++row) {
-                const Index* offsets = axis_offsets_[inner] + (j - first_[inner]) * inner_taps;
-                const C** to = pixels_ + row / tile_rows * taps * tile_rows + row % tile_rows;
-                bool inside = line_inside;
-                for (Index m = 0; m < inner_taps; ++m) inside = inside && offsets[m] >= 0;
-                if (inside && whole_taps) {
+            const Index inside_first = line_inside ? inside_first_ : last_[inner];
+            const Index inside_last = line_inside ? inside_last_ : last_[inner];
+            const Index* offsets = axis_offsets_[inner];
+            const auto some_inside = [&](Index begin, Index end) {
+                for (Index j = begin; j < end; ++j, ++row, offsets += inner_taps) {
+                    const C** to = next();
+                    bool inside = true;
+                    for (Index o = first_outer; o <= last_outer; ++o) {
+                        const Index low = std::max(step.first_tap - o * inner_taps, Index(0));
+                        const Index high = std::min(step.last_tap - o * inner_taps, inner_taps);
+                        const Index before = outer_[o];
+                        for (Index m = low; m < high; ++m, to += tile_rows) {
+                            const bool here = before >= 0 && offsets[m] >= 0;
+                            *to = here ? origin_ + before + offsets[m] : outside;
+                            inside = inside && here;
+                        }
+                    }
+                    if (!inside) clipped_[row / tile_rows] = true;
+                }
+            };
+            some_inside(first_[inner], inside_first);
+            if (taps == 1) {
+                const C* const line = origin_ + outer_[first_outer];
+                for (Index j = inside_first; j < inside_last; ++j) *next() = line + *offsets++;
+            } else {
+                for (Index j = inside_first; j < inside_last; ++j, offsets += inner_taps) {
+                    const C** to = next();
                     for (Index o = first_outer; o <= last_outer; ++o) {
                         const C* const line = origin_ + outer_[o];
                         for (Index m = 0; m < inner_taps; ++m, to += tile_rows) *to = line + offsets[m];
                     }
-                    continue;
                 }
-                inside = true;
-                for (Index o = first_outer; o <= last_outer; ++o) {
-                    const Index begin = std::max(step.first_tap - o * inner_taps, Index(0));
-                    const Index end = std::min(step.last_tap - o * inner_taps, inner_taps);
-                    const Index before = outer_[o];
-                    for (Index m = begin; m < end; ++m, to += tile_rows) {
-                        const bool here = before >= 0 && offsets[m] >= 0;
-                        *to = here ? origin_ + before + offsets[m] : outside;
-                        inside = inside && here;
-                    }
-                }
-                if (!inside) clipped_[row / tile_rows] = true;
             }
+            row += inside_last - inside_first;
+            some_inside(inside_last, last_[inner]);
             more = false;
             for (std::size_t a = inner; a-- > 0;) {
                 if (++at_[a] < last_[a]) {

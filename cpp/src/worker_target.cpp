@@ -43,6 +43,10 @@ void Worker<T>::place_rows() {
     const std::size_t inner = rank_ - 1;
     const Range& inner_range = tiling_.ranges[window_ * rank_ + inner];
     const Index step = tiling_.maps[inner].target_step * tiling_.target.axes[inner];
+    const Index line = last_[inner] - first_[inner];  // rows; all members have those in the common range
+    const Index common_first = std::clamp<Index>(inner_range.common_first - first_[inner], 0, line);
+    const Index common_last = std::clamp<Index>(inner_range.common_last - first_[inner], common_first, line);
+    all_whole_ = common_last - common_first == line;
     std::copy_n(first_, rank_, at_);
     Index row = 0;
     for (Index n = batch_first_; n < batch_last_; ++n) {
@@ -54,14 +58,24 @@ void Worker<T>::place_rows() {
                 const Range& range = tiling_.ranges[window_ * rank_ + a];
                 if (a != inner) whole = whole && at_[a] >= range.common_first && at_[a] < range.common_last;
             }
-            for (Index j = first_[inner]; j < last_[inner]; ++j, ++row, offset += step) {
-                targets_[row] = offset;
-                whole_[row] = whole && j >= inner_range.common_first && j < inner_range.common_last;
-                if (!whole_[row]) {
-                    at_[inner] = j;
-                    std::copy_n(at_, rank_, coordinates_ + row * static_cast<Index>(rank_));
-                }
+            all_whole_ = all_whole_ && whole;
+            Index* const targets = targets_ + row;
+            bool* const wholes = whole_ + row;
+            for (Index i = 0; i < line; ++i) targets[i] = offset + i * step;
+            std::fill_n(wholes, line, whole);
+            if (whole) {
+                std::fill_n(wholes, common_first, false);
+                std::fill(wholes + common_last, wholes + line, false);
             }
+            for (Index i = 0; i < line; ++i) {
+                if (wholes[i]) {
+                    i = common_last - 1;
+                    continue;
+                }
+                at_[inner] = first_[inner] + i;
+                std::copy_n(at_, rank_, coordinates_ + (row + i) * static_cast<Index>(rank_));
+            }
+            row += line;
             at_[inner] = first_[inner];
             more = false;
             for (std::size_t a = inner; a-- > 0;) {
@@ -90,7 +104,7 @@ void Worker<T>::store(const Block& block, const C* sums_of_block, Index first_ro
         from = narrowed_;
     }
     for (Index row = first_row; row < last_row;) {  // rows that all members have go together
-        Index end = row + 1;
+        Index end = all_whole_ ? last_row : row + 1;
         while (whole_[row] && end < last_row && whole_[end]) ++end;
         scatter(block, from + (row - first_row) * width, row, end);
         row = end;
@@ -116,7 +130,8 @@ void Worker<T>::scatter(const Block& block, const T* from, Index first_row, Inde
         }
         const T* numbers = from + n;
         const Index* places = targets_ + first_row;
-        const auto target = [&](Index row) { return work_.target + (places[row] + delta); };
+        T* const base = work_.target;  // a local: what is stored might be the member
+        const auto target = [=](Index row) { return base + (places[row] + delta); };
         if (whole && step == 1) {
             copy_rows(numbers, width, some, rows, target);
         } else if (whole || has(window.members[number], first_row)) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string>
 
@@ -69,8 +70,11 @@ void check_trial(const Trial<T>& trial, Index tile_rows, bool exact, const Call&
     std::vector<T> c = make(trial.m * c_stride, 99);
     const std::vector<T> before = c;
     std::vector<Guarded<T>> out(static_cast<std::size_t>(trial.m), Guarded<T>(trial.columns));
-    std::vector<T*> out_pointers;
-    for (Guarded<T>& row : out) out_pointers.push_back(row.data());
+    std::vector<Index> targets;
+    for (Guarded<T>& row : out) {
+        const auto bytes = reinterpret_cast<std::intptr_t>(row.data()) - reinterpret_cast<std::intptr_t>(out[0].data());
+        targets.push_back(static_cast<Index>(bytes) / static_cast<Index>(sizeof(T)));
+    }
 
     Tile<T> tile{};
     tile.rows = pointers.data();
@@ -81,7 +85,8 @@ void check_trial(const Trial<T>& trial, Index tile_rows, bool exact, const Call&
     tile.c = c.data();
     tile.c_stride = c_stride;
     tile.load = trial.load;
-    tile.out = trial.direct ? out_pointers.data() : nullptr;
+    tile.out = trial.direct ? out[0].data() : nullptr;
+    tile.targets = targets.data();
     tile.columns = trial.columns;
     tile.bias = trial.bias ? bias.data() : nullptr;
     tile.finish = trial.finish;

@@ -8,41 +8,43 @@
 namespace tconv {
 namespace {
 
-/// Sums go to c until the next step, or, finished, to the rows at out: columns n.. of them, `columns` real ones.
+/// Sums of rows from `row` on go to c until the next step, or, finished, to their targets: columns n.. of them,
+/// `columns` real ones.
 template <class V, int M, int NV>
-void finish_tile(const Tile<typename V::value>& t, typename V::reg (&sum)[M][NV], typename V::value* c,
-                 typename V::value* const* out, Index n, Index columns) {
+inline TCONV_INLINE void finish_tile(const Tile<typename V::value>& t, typename V::reg (&sum)[M][NV],
+                                     typename V::value* c, Index row, Index n, Index columns) {
     using T = typename V::value;
     using Kind = Activation::Kind;
     constexpr int W = V::width;
-    if (out == nullptr) {
-        for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) V::store(c + m * t.c_stride + v * W, sum[m][v]);
+    const auto each_sum = [&](const auto& use) TCONV_INLINE {
+        each<M>([&](auto m) TCONV_INLINE { each<NV>([&](auto v) TCONV_INLINE { use(m, v); }); });
+    };
+    if (t.out == nullptr) {
+        each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
         return;
     }
     if (t.bias != nullptr) {
-        for (int v = 0; v < NV; ++v) {
+        each<NV>([&](auto v) TCONV_INLINE {
             const auto bias = V::load(t.bias + n + v * W);
-            for (int m = 0; m < M; ++m) sum[m][v] = sum[m][v] + bias;
-        }
+            each<M>([&](auto m) TCONV_INLINE { sum[m][v] = sum[m][v] + bias; });
+        });
     }
     if (t.finish.kind == Kind::relu) {
-        for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) sum[m][v] = V::max(V::zero(), sum[m][v]);
+        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::max(V::zero(), sum[m][v]); });
     } else if (t.finish.kind == Kind::leaky_relu) {
         const T slope = t.finish.alpha;
-        for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) sum[m][v] = sum[m][v] < V::zero() ? sum[m][v] * slope : sum[m][v];
+        each_sum([&](auto m, auto v)
+                     TCONV_INLINE { sum[m][v] = sum[m][v] < V::zero() ? sum[m][v] * slope : sum[m][v]; });
     }
+    T* out[M];
+    each<M>([&](auto m) TCONV_INLINE { out[m] = t.out + t.targets[row + m] + n; });
     if (columns == NV * W) {
-        for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) V::store(out[m] + n + v * W, sum[m][v]);
+        each_sum([&](auto m, auto v) TCONV_INLINE { V::store(out[m] + v * W, sum[m][v]); });
     } else {  // never past the last column: what follows belongs to another pixel
-        for (int m = 0; m < M; ++m)
-            for (int v = 0; v * W < columns; ++v) {
-                const Index rest = columns - v * W;
-                V::store_some(out[m] + n + v * W, sum[m][v], rest < W ? rest : W);
-            }
+        each_sum([&](auto m, auto v) TCONV_INLINE {
+            const Index rest = columns - v * W;
+            if (rest > 0) V::store_some(out[m] + v * W, sum[m][v], rest < W ? rest : W);
+        });
     }
 }
 
@@ -52,29 +54,30 @@ void multiply(const Tile<typename V::value>& t) {
     using T = typename V::value;
     constexpr int W = V::width;
     typename V::reg sum[M][NV];
+    const auto each_sum = [&](const auto& use) TCONV_INLINE {
+        each<M>([&](auto m) TCONV_INLINE { each<NV>([&](auto v) TCONV_INLINE { use(m, v); }); });
+    };
     if (t.load) {
-        for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) sum[m][v] = V::load(t.c + m * t.c_stride + v * W);
+        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::load(t.c + m * t.c_stride + v * W); });
     } else {
-        for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) sum[m][v] = V::zero();
+        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
     }
     const T* panel = t.panel;
     const T* const* rows = t.rows;
     const Index channels = t.channels;
     for (Index tap = 0; tap < t.taps; ++tap, rows += TileRows) {
         const T* a[M];
-        for (int m = 0; m < M; ++m) a[m] = rows[m] + t.offset;
+        each<M>([&](auto m) TCONV_INLINE { a[m] = rows[m] + t.offset; });
         for (Index k = 0; k < channels; ++k, panel += NV * W) {
             typename V::reg b[NV];
-            for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
-            for (int m = 0; m < M; ++m) {
+            each<NV>([&](auto v) TCONV_INLINE { b[v] = V::keep(V::load(panel + v * W)); });
+            each<M>([&](auto m) TCONV_INLINE {
                 const auto x = V::set1(a[m][k]);
-                for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(x, b[v], sum[m][v]);
-            }
+                each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(x, b[v], sum[m][v]); });
+            });
         }
     }
-    finish_tile<V, M, NV>(t, sum, t.c, t.out, 0, t.columns);
+    finish_tile<V, M, NV>(t, sum, t.c, 0, 0, t.columns);
 }
 
 /// NV vectors of one row of a depthwise product, of which the last has `last` real columns; they begin at column n.
@@ -84,19 +87,19 @@ void depthwise_row(const Tile<typename V::value>& t, Index m, Index n, Index las
     constexpr int W = V::width;
     typename V::reg sum[1][NV];
     T* c = t.c + m * t.c_stride + n;
-    for (int v = 0; v < NV; ++v) sum[0][v] = t.load ? V::load(c + v * W) : V::zero();
+    each<NV>([&](auto v) TCONV_INLINE { sum[0][v] = t.load ? V::load(c + v * W) : V::zero(); });
     const T* w = t.panel + n;
     const T* const* rows = t.rows + m;
     for (Index tap = 0; tap < t.taps; ++tap, w += t.channels, rows += TileRows) {
         const T* x = *rows;
         if (x == nullptr) continue;
         x += t.offset + n;
-        for (int v = 0; v < NV; ++v) {
+        each<NV>([&](auto v) TCONV_INLINE {
             const auto a = NV == 1 && last < W ? V::load_some(x, last) : V::load(x + v * W);
             sum[0][v] = V::fma(a, V::load(w + v * W), sum[0][v]);
-        }
+        });
     }
-    finish_tile<V, 1, NV>(t, sum, c, t.out == nullptr ? nullptr : t.out + m, n, (NV - 1) * W + last);
+    finish_tile<V, 1, NV>(t, sum, c, m, n, (NV - 1) * W + last);
 }
 
 /// See Kernels::depthwise.
@@ -113,14 +116,35 @@ void depthwise(const Tile<typename V::value>& t, Index m) {
 
 /// One vector of channels of M rows times N columns that are `depth` apart; the last one has `some` of them.
 template <class V, int M, int N, bool Whole>
-inline __attribute__((always_inline)) void dots_of_vector(const typename V::value* const (&a)[M], Index k, Index some,
-                                                          const typename V::value* panel, Index depth,
-                                                          typename V::reg (&sum)[M][N]) {
-    typename V::reg b[N];
-    for (int n = 0; n < N; ++n) b[n] = V::keep(V::load(panel + n * depth + k));
-    for (int m = 0; m < M; ++m) {
-        const auto x = V::keep(Whole ? V::load(a[m] + k) : V::load_some(a[m] + k, some));
-        for (int n = 0; n < N; ++n) sum[m][n] = V::fma(x, b[n], sum[m][n]);
+inline TCONV_INLINE void dots_of_vector(const typename V::value* const (&a)[M], Index k, Index some,
+                                        const typename V::value* panel, Index depth, typename V::reg (&sum)[M][N]) {
+    const auto column = [&](int n) TCONV_INLINE { return V::keep(V::load(panel + n * depth + k)); };
+    const auto row = [&](int m)
+                         TCONV_INLINE { return V::keep(Whole ? V::load(a[m] + k) : V::load_some(a[m] + k, some)); };
+    if constexpr (N <= M) {  // the fewer stay in registers
+        typename V::reg b[N];
+        each<N>([&](auto n) TCONV_INLINE { b[n] = column(n); });
+        each<M>([&](auto m) TCONV_INLINE {
+            const auto x = row(m);
+            each<N>([&](auto n) TCONV_INLINE { sum[m][n] = V::fma(x, b[n], sum[m][n]); });
+        });
+    } else {
+        typename V::reg x[M];
+        each<M>([&](auto m) TCONV_INLINE { x[m] = row(m); });
+        each<N>([&](auto n) TCONV_INLINE {
+            const auto b = column(n);
+            each<M>([&](auto m) TCONV_INLINE { sum[m][n] = V::fma(x[m], b, sum[m][n]); });
+        });
+    }
+}
+
+/// Sum i of M times N in a row, zero past the last one.
+template <class V, int I, int M, int N>
+inline TCONV_INLINE typename V::reg sum_number(const typename V::reg (&sum)[M][N]) {
+    if constexpr (I < M * N) {
+        return sum[I / N][I % N];
+    } else {
+        return V::zero();
     }
 }
 
@@ -131,25 +155,29 @@ void dots_of_rows(const Tile<typename V::value>& t, Index first, Index column) {
     using T = typename V::value;
     constexpr int W = V::width;
     typename V::reg sum[M][N];
-    for (int m = 0; m < M; ++m)
-        for (int n = 0; n < N; ++n) sum[m][n] = V::zero();
+    each<M>([&](auto m) TCONV_INLINE { each<N>([&](auto n) TCONV_INLINE { sum[m][n] = V::zero(); }); });
     const T* const* rows = t.rows + first;
     const Index rest = Rest ? t.channels % W : 0, whole = t.channels - rest, depth = Rest ? whole + W : whole;
     const T* panel = t.panel + column * depth;
     for (Index tap = 0; tap < t.taps; ++tap, rows += TileRows, panel += t.columns * depth) {
         const T* a[M];
-        for (int m = 0; m < M; ++m) a[m] = rows[m] + t.offset;
+        each<M>([&](auto m) TCONV_INLINE { a[m] = rows[m] + t.offset; });
         for (Index k = 0; k < whole; k += W) dots_of_vector<V, M, N, true>(a, k, W, panel, depth, sum);
         if constexpr (Rest) dots_of_vector<V, M, N, false>(a, whole, rest, panel, depth, sum);
     }
     T total[M * N + 3];
-    for (int i = 0; i < M * N; i += 4) {
-        const auto at = [&](int j) { return j < M * N ? sum[j / N][j % N] : V::zero(); };
-        V::sums(at(i), at(i + 1), at(i + 2), at(i + 3), total + i);
-    }
+    each<(M * N + 3) / 4>([&](auto quarter) TCONV_INLINE {
+        constexpr int i = 4 * quarter;
+        V::sums(sum_number<V, i>(sum), sum_number<V, i + 1>(sum), sum_number<V, i + 2>(sum), sum_number<V, i + 3>(sum),
+                total + i);
+    });
     for (int m = 0; m < M; ++m) {
         T* c = t.c + (first + m) * t.c_stride + column;
-        for (int n = 0; n < N; ++n) c[n] = t.load ? c[n] + total[m * N + n] : total[m * N + n];
+        if (t.load) {
+            for (int n = 0; n < N; ++n) c[n] += total[m * N + n];
+        } else {
+            for (int n = 0; n < N; ++n) c[n] = total[m * N + n];
+        }
     }
 }
 
@@ -167,7 +195,7 @@ void dots_of_columns(const Tile<typename V::value>& t, Index m, Index column) {
     }
 }
 
-/// See Kernels::dots. Columns go in threes, and in twos where that comes out even.
+/// See Kernels::dots. Columns go in fours and threes, whichever comes out even.
 template <class V, int TileRows>
 void dots(const Tile<typename V::value>& t, Index m) {
     for (Index column = 0; column < t.columns;) {
@@ -175,9 +203,12 @@ void dots(const Tile<typename V::value>& t, Index m) {
         if (left == 1) {
             dots_of_columns<V, 6, 1, TileRows>(t, m, column);
             column += 1;
-        } else if (left == 2 || left == 4) {
+        } else if (left == 2) {
             dots_of_columns<V, 6, 2, TileRows>(t, m, column);
             column += 2;
+        } else if (left == 4 || left > 6) {
+            dots_of_columns<V, 3, 4, TileRows>(t, m, column);
+            column += 4;
         } else {
             dots_of_columns<V, 3, 3, TileRows>(t, m, column);
             column += 3;

@@ -28,8 +28,9 @@ struct Tile {
     const T* panel;  // [taps][channels][width]
     T* c;            // [m][c_stride]: sums between steps
     Index c_stride;
-    bool load;         // continue the sums in c
-    T* const* out;     // [m] where the finished rows go, or nullptr: the sums go to c
+    bool load;  // continue the sums in c
+    T* out;     // finished rows go to out + targets[m], or, if this is nullptr, sums go to c
+    const Index* targets;
     Index columns;     // of the width that are real: stored to out
     const T* bias;     // [width], added before out; or nullptr
     Finish<T> finish;  // linear, relu or leaky_relu when out is given

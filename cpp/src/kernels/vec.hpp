@@ -7,6 +7,22 @@
 namespace tconv {
 namespace {
 
+#define TCONV_INLINE __attribute__((always_inline))
+
+template <int I>
+struct Constant {
+    constexpr operator int() const { return I; }
+};
+/// f(0), f(1), ... f(N - 1) with constants. A loop would be unrolled too, but so late that GCC keeps the arrays that it
+/// indexes in memory. f has to be TCONV_INLINE for the same reason.
+template <int N, int I = 0, class F>
+inline TCONV_INLINE void each(const F& f) {
+    if constexpr (I < N) {
+        f(Constant<I>());
+        each<N, I + 1>(f);
+    }
+}
+
 template <class T>
 struct Float;
 template <>
