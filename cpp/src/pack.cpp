@@ -115,14 +115,14 @@ void Columns::make_steps() {
 }
 
 void Columns::make_blocks() {
-    const Index most = form == Form::depthwise ? depthwise_columns : full_width;
+    block_columns = form == Form::depthwise ? depthwise_columns : full_width;
     Checked size = 0;
     for (std::size_t w = 0; w < windows.size(); ++w) {
         const Index columns = static_cast<Index>(windows[w].members.size()) * target_channels;
         Checked depth_of_window = 0;
         for (const Step& step : steps[w]) depth_of_window = depth_of_window + products(step);
-        for (Index first = 0; first < columns; first += most) {
-            const Index real = std::min(most, columns - first), width = round_up(real, full_width / 2);
+        for (Index first = 0; first < columns; first += block_columns) {
+            const Index real = std::min(block_columns, columns - first), width = round_up(real, full_width / 2);
             const Index panel = form == Form::dots ? real : width;
             blocks.push_back({static_cast<Index>(w), first, real, width, panel, size.value(), group_bias});
             size = size + depth_of_window * panel;

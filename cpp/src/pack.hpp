@@ -46,6 +46,7 @@ struct Columns {
     Index product_groups = 1;                        // products of the same shape; 1 when depthwise
     Index source_channels = 1, target_channels = 1;  // of a product
     Index tile_rows = 1, full_width = 1;             // of the micro-kernels
+    Index block_columns = 1;                         // of all blocks but a window's last one
     std::vector<std::vector<Phase>> phases;          // [axis][live phase]
     std::vector<Window> windows;
     std::vector<std::vector<Step>> steps;     // [window][step]

@@ -1,6 +1,7 @@
 #include "tiling.hpp"
 
 #include <algorithm>
+#include <array>
 #include <new>
 
 #include "checked.hpp"
@@ -46,10 +47,13 @@ Tiling::Tiling(const detail::Columns& columns_, const std::vector<AxisMap>& maps
       source(format, columns_.source_channels * columns_.product_groups, extents_of(maps_, &AxisMap::source_extent)),
       target(format, columns_.target_channels * columns_.product_groups, extents_of(maps_, &AxisMap::target_extent)),
       gathered(converted || source.channel != 1),
-      sum_bytes(sum_bytes_) {
+      sum_bytes(sum_bytes_),
+      lines(target.channel != 1) {
     find_ranges();
     find_places();
+    order_blocks();
     cut_slices();
+    place_turned();
     choose_tiles(threads);
 }
 
@@ -105,24 +109,55 @@ void Tiling::find_places() {
     }
 }
 
+// Members side by side along the last axis are interleaved in a line: the same channels of all of them come together.
+void Tiling::order_blocks() {
+    for (std::size_t b = 0; b < columns.blocks.size(); ++b) order.push_back(b);
+    if (!lines || columns.target_channels % columns.block_columns != 0) return;
+    const auto key = [this](std::size_t b) {
+        const detail::Block& block = columns.blocks[b];
+        const Index member = block.first / columns.target_channels, run = columns.window_of(block).run;
+        return std::array<Index, 3>{block.window, member / run, block.first % columns.target_channels};
+    };
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
+}
+
 void Tiling::cut_slices() {
     Index bytes = 0, width = 0;
-    bool stepped = false;
-    for (std::size_t b = 0; b < columns.blocks.size(); ++b) {
-        const detail::Block& block = columns.blocks[b];
+    bool narrow = false;
+    slice_of.resize(order.size());
+    for (std::size_t position = 0; position < order.size(); ++position) {
+        const detail::Block& block = columns.blocks[order[position]];
         Index products = 0;
         for (const detail::Step& step : columns.steps_of(block)) products += columns.products(step);
         const Index size = products * block.panel * sum_bytes;
-        stepped = stepped || columns.steps_of(block).size() > 1;
-        if (slices.empty() || bytes + size > slice_bytes || (stepped && width + block.width > slice_columns)) {
-            slices.push_back({b, b});
+        const bool stepped = columns.steps_of(block).size() > 1;
+        narrow = narrow || stepped || (lines && columns.window_of(block).run > 1);
+        if (slices.empty() || bytes + size > slice_bytes || (narrow && width + block.width > slice_columns)) {
+            slices.push_back({position, position});
             bytes = width = 0;
         }
-        slices.back().last_block = b + 1;
+        slices.back().last_block = position + 1;
+        slice_of[order[position]] = slices.size() - 1;
         bytes += size;
         width += block.width;
         widest_block = std::max(widest_block, block.width);
         sum_columns = std::max(sum_columns, stepped ? width : block.width);
+    }
+}
+
+void Tiling::place_turned() {
+    turned.assign(order.size(), 0);
+    if (!lines) return;
+    for (const Slice& slice : slices) {
+        Index column = 0, window = -1;
+        for (std::size_t position = slice.first_block; position < slice.last_block; ++position) {
+            const detail::Block& block = columns.blocks[order[position]];
+            if (block.window != window || columns.window_of(block).run == 1) column = 0;
+            window = block.window;
+            turned[order[position]] = column;
+            column += block.width;
+            turned_columns = std::max(turned_columns, column);
+        }
     }
 }
 
@@ -142,7 +177,7 @@ void Tiling::cut_tiles(Index rows) {
 }
 
 void Tiling::choose_tiles(int threads) {
-    Index rows = most_rows;
+    Index rows = gathered ? 2 * most_rows : most_rows;
     for (const auto& steps : columns.steps)
         for (const detail::Step& step : steps)
             rows = std::min(rows, std::max(most_pointers / (step.last_tap - step.first_tap), columns.tile_rows));

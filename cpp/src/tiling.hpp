@@ -21,7 +21,7 @@ struct Range {
     Index first, last, common_first, common_last;
 };
 
-/// Blocks of columns that a tile of rows meets before the next tile.
+/// Blocks of columns, in the tiling's order, that a tile of rows meets before the next tile.
 struct Slice {
     std::size_t first_block, last_block;
 };
@@ -39,7 +39,12 @@ struct Tiling {
     std::vector<std::vector<Index>> deltas;  // [window][member] targets' distance from the first member's
     std::vector<Index> places;               // [block] its first target's distance from its row's, or `scattered`
     std::vector<Index> first, last;          // [axis] rows of all windows
+    bool lines;                              // channels first: the numbers of a channel are stored line by line
+    std::vector<std::size_t> order;          // of the blocks: what is stored interleaved follows each other
     std::vector<Slice> slices;
+    std::vector<std::size_t> slice_of;  // [block]
+    std::vector<Index> turned;          // [block] its first one of the columns that are turned into lines together
+    Index turned_columns = 0;
     Index widest_block = 0, sum_columns = 0;  // columns whose sums wait in a worker
     std::vector<Index> tile, tiles;           // [batch, axes...] rows of a tile; how many tiles
 
@@ -62,7 +67,9 @@ struct Tiling {
   private:
     void find_ranges();
     void find_places();
+    void order_blocks();
     void cut_slices();
+    void place_turned();
     void cut_tiles(Index rows);
     void choose_tiles(int threads);
 };

@@ -16,9 +16,11 @@ Worker<T>::Worker(const Work<T>& work, Carver& carver)
     : work_(work), tiling_(work.tiling), shape_(work.packed), rank_(work.tiling.rank) {
     const Index axes = static_cast<Index>(rank_);
     const Index rows = (tiling_.rows_of_tile() + shape_.tile_rows - 1) / shape_.tile_rows * shape_.tile_rows;
-    Index taps = 1, outer = 1, table = 1, listed = 0;
+    const Index turned_rows = (rows + turned_together - 1) / turned_together * turned_together;
+    Index taps = 1, outer = 1, table = 1, listed = 0, run = 1;
     for (std::size_t w = 0; w < shape_.windows.size(); ++w) {
         for (const Step& step : shape_.steps[w]) taps = std::max(taps, step.last_tap - step.first_tap);
+        run = std::max(run, shape_.windows[w].run);
         const std::vector<Index>& along = shape_.windows[w].taps_along;
         outer = std::max(outer, shape_.windows[w].taps / along.back());
         Index all = 0;
@@ -41,8 +43,12 @@ Worker<T>::Worker(const Work<T>& work, Carver& carver)
     whole_ = carver.take<bool>(rows);
     pixels_ = carver.take<const C*>(rows * taps);
     clipped_ = carver.take<bool>(rows / shape_.tile_rows);
-    sums_ = carver.take<C>(rows * tiling_.sum_columns);
-    narrowed_ = carver.take<T>(std::is_same_v<T, C> ? 0 : rows * tiling_.widest_block);
+    sums_ = carver.take<C>((tiling_.lines ? turned_rows : rows) * tiling_.sum_columns);
+    const bool narrowed = !std::is_same_v<T, C>;
+    narrowed_ = carver.take<T>(narrowed && !tiling_.lines ? rows * tiling_.widest_block : 0);
+    turned_ = carver.take<T>(turned_rows * tiling_.turned_columns);
+    turned_sums_ = carver.take<C>(narrowed && tiling_.lines ? turned_rows * tiling_.widest_block : 0);
+    turned_columns_ = carver.take<const T*>(tiling_.lines ? run : 0);
     picked_ = carver.take<Picked>(tiling_.gathered ? axes : 0);
     lists_ = carver.take<Index>(tiling_.gathered ? listed : 0);
     panel_ = carver.take<C>(tiling_.gathered ? tiling_.panel_numbers() : 0);
@@ -60,9 +66,10 @@ void Worker<T>::compute(Index unit) {
         origin_ = work_.source + batch_first_ * batch_stride_ + group_ * shape_.source_channels;
     }
     for (std::size_t b = slice_->first_block; b < slice_->last_block;) {
-        const auto window = static_cast<std::size_t>(shape_.blocks[b].window);
+        const auto window_of = [this](std::size_t position) { return shape_.blocks[tiling_.order[position]].window; };
+        const auto window = static_cast<std::size_t>(window_of(b));
         Slice same{b, b};
-        while (b < slice_->last_block && static_cast<std::size_t>(shape_.blocks[b].window) == window) ++b;
+        while (b < slice_->last_block && static_cast<std::size_t>(window_of(b)) == window) ++b;
         same.last_block = b;
         if (enter(window)) multiply(same, window);
     }
@@ -143,17 +150,20 @@ void Worker<T>::multiply(const Slice& slice, std::size_t window) {
         t.load = s > 0;
         t.c = sums_;
         for (std::size_t b = slice.first_block; b < slice.last_block; ++b) {
-            const Block& block = shape_.blocks[b];
+            const std::size_t number = tiling_.order[b];
+            const Block& block = shape_.blocks[number];
             t.offset = shape_.form == Form::depthwise ? block.first : step.first_channel;
             t.channels = shape_.form == Form::depthwise ? block.width : step.last_channel - step.first_channel;
             t.panel = work_.packed.weights.data() + group_ * shape_.group_weights + block.weights + done * block.panel;
-            t.columns = block.columns;
             t.c_stride = block.width;
             t.bias = work_.bias == nullptr ? nullptr : work_.bias + group_ * shape_.group_bias + block.bias;
-            multiply_block(t, b, s + 1 == steps.size(), b == slice.first_block);
+            multiply_block(t, number, s + 1 == steps.size(), b == slice.first_block);
             if (steps.size() > 1) t.c += strips() * shape_.tile_rows * block.width;
         }
         done += shape_.products(step);
+    }
+    if (tiling_.lines && shape_.windows[window].run > 1) {
+        for (std::size_t b = slice.first_block; b < slice.last_block; ++b) store_lines(tiling_.order[b]);
     }
 }
 
@@ -166,21 +176,30 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
     const auto& panels = kernels.multiply[block.width == shape_.full_width ? 1 : 0];
     const Index tile_rows = shape_.tile_rows, place = tiling_.places[number];
     const Kind kind = work_.finish.kind;
-    // Finished rows can go straight from registers to the target.
-    const bool direct = last && std::is_same_v<T, C> && shape_.form != Form::dots && place != Tiling::scattered &&
-                        (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
+    // Sums that a kernel finishes go straight from registers to the target, where that takes them as they are.
+    const bool finished =
+        last && shape_.form != Form::dots && (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
+    const bool direct = finished && std::is_same_v<T, C> && place != Tiling::scattered;
     const bool far = shape_.form != Form::depthwise && t.channels * static_cast<Index>(sizeof(C)) >= far_pixels;
+    const Index columns = shape_.form == Form::panels ? block.width : block.columns;
+    Index in_sums[max_tile_rows];
+    for (Index m = 0; m < tile_rows; ++m) in_sums[m] = m * block.width;
     C* const sums = t.c;
     for (Index strip = 0, row = 0; row < rows_; ++strip, row += tile_rows) {
         const Index rows = std::min(tile_rows, rows_ - row);
         t.rows = pixels_ + strip * t.taps * tile_rows;
         t.c = sums + row * block.width;
-        t.out = nullptr;
+        t.out = finished ? t.c : nullptr;
+        t.targets = in_sums;
+        t.columns = columns;
+        bool there = false;
         if (far && first_block && row + tile_rows < rows_) prefetch(t, std::min(tile_rows, rows_ - row - tile_rows));
         if constexpr (std::is_same_v<T, C>) {
-            if (direct && (all_whole_ || std::all_of(whole_ + row, whole_ + row + rows, [](bool w) { return w; }))) {
+            there = direct && (all_whole_ || std::all_of(whole_ + row, whole_ + row + rows, [](bool w) { return w; }));
+            if (there) {
                 t.out = work_.target + place;
                 t.targets = targets_ + row;
+                t.columns = block.columns;
             }
         }
         if (shape_.form == Form::depthwise) {
@@ -192,9 +211,16 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
         } else {
             panels[rows - 1](t);
         }
-        if (direct && t.out == nullptr) store(block, sums, row, row + rows);
+        if (direct && !there) store(block, sums, row, row + rows);
     }
-    if (last && !direct) store(block, sums, 0, rows_);
+    if (!last || direct) return;
+    if (!finished) finish(block, sums, rows_);
+    if (tiling_.lines) {
+        turn(number, sums);
+        if (shape_.window_of(block).run == 1) store_lines(number);
+    } else {
+        store(block, sums, 0, rows_);
+    }
 }
 
 /// Asks for the pixels that the next strip meets first: its rows are too short for the processor to foresee them.

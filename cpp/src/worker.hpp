@@ -54,6 +54,7 @@ class Worker {
     void compute(Index unit);
 
   private:
+    static constexpr Index turned_together = 16;  // rows: a multiple of any vector's width
     using Block = detail::Block;
     using Step = detail::Step;
 
@@ -67,10 +68,15 @@ class Worker {
     void multiply_block(Tile<C> t, std::size_t number, bool last, bool first_block);
     void prefetch(const Tile<C>& t, Index rows) const;
     void multiply_exactly(Tile<C> t, Index rows) const;
+    void finish(const Block& block, C* sums, Index rows) const;
     void store(const Block& block, const C* sums, Index first_row, Index last_row);
     void scatter(const Block& block, const T* from, Index first_row, Index last_row);
+    void turn(std::size_t number, const C* sums);
+    void store_lines(std::size_t number);
+    void store_channels(Index member, Index channel, Index some, Index count);
     bool has(const std::vector<Phase>& member, Index row) const;
 
+    Index turned_rows() const { return (rows_ + turned_together - 1) / turned_together * turned_together; }
     Index strips() const { return (rows_ + shape_.tile_rows - 1) / shape_.tile_rows; }
     Index batches() const { return batch_last_ - batch_first_; }
 
@@ -103,11 +109,16 @@ class Worker {
     Index* targets_;                            // [row] offset of the first member's first channel
     Index* coordinates_;                        // [row][axis], of rows that some member has not
     bool* whole_;                               // [row] every member has it
-    bool all_whole_ = false;
-    const C** pixels_;  // [strip][tap of the step][row of the strip]
-    bool* clipped_;     // [strip] some pixel lies outside
+    Index common_first_ = 0,
+          common_last_ = 0;   // of a line of rows, those that every member has, in a line that all have
+    bool all_whole_ = false;  // every member has every row
+    const C** pixels_;        // [strip][tap of the step][row of the strip]
+    bool* clipped_;           // [strip] some pixel lies outside
     C* sums_;
     T* narrowed_;
+    T* turned_;                 // [column][turned row]
+    C* turned_sums_;            // the same of a block, before they are narrowed
+    const T** turned_columns_;  // [member of a run] where its column begins
 };
 
 }  // namespace tconv

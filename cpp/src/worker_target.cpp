@@ -44,9 +44,9 @@ void Worker<T>::place_rows() {
     const Range& inner_range = tiling_.ranges[window_ * rank_ + inner];
     const Index step = tiling_.maps[inner].target_step * tiling_.target.axes[inner];
     const Index line = last_[inner] - first_[inner];  // rows; all members have those in the common range
-    const Index common_first = std::clamp<Index>(inner_range.common_first - first_[inner], 0, line);
-    const Index common_last = std::clamp<Index>(inner_range.common_last - first_[inner], common_first, line);
-    all_whole_ = common_last - common_first == line;
+    common_first_ = std::clamp<Index>(inner_range.common_first - first_[inner], 0, line);
+    common_last_ = std::clamp<Index>(inner_range.common_last - first_[inner], common_first_, line);
+    all_whole_ = common_last_ - common_first_ == line;
     std::copy_n(first_, rank_, at_);
     Index row = 0;
     for (Index n = batch_first_; n < batch_last_; ++n) {
@@ -64,12 +64,12 @@ void Worker<T>::place_rows() {
             for (Index i = 0; i < line; ++i) targets[i] = offset + i * step;
             std::fill_n(wholes, line, whole);
             if (whole) {
-                std::fill_n(wholes, common_first, false);
-                std::fill(wholes + common_last, wholes + line, false);
+                std::fill_n(wholes, common_first_, false);
+                std::fill(wholes + common_last_, wholes + line, false);
             }
             for (Index i = 0; i < line; ++i) {
                 if (wholes[i]) {
-                    i = common_last - 1;
+                    i = common_last_ - 1;
                     continue;
                 }
                 at_[inner] = first_[inner] + i;
@@ -89,13 +89,18 @@ void Worker<T>::place_rows() {
     }
 }
 
-/// Finishes the sums of a block's rows and puts them where they belong.
+/// Adds the bias to the sums of a block, and applies the activation.
 template <class T>
-void Worker<T>::store(const Block& block, const C* sums_of_block, Index first_row, Index last_row) {
-    const Index width = block.width;
-    C* sums = const_cast<C*>(sums_of_block) + first_row * width;
+void Worker<T>::finish(const Block& block, C* sums, Index rows) const {
     const C* bias = work_.bias == nullptr ? nullptr : work_.bias + group_ * shape_.group_bias + block.bias;
-    work_.packed.kernels->finish(sums, width, last_row - first_row, width, bias, work_.finish);
+    work_.packed.kernels->finish(sums, block.width, rows, block.width, bias, work_.finish);
+}
+
+/// Puts the rows of a block, of which `sums` are finished sums, where they belong.
+template <class T>
+void Worker<T>::store(const Block& block, const C* sums, Index first_row, Index last_row) {
+    const Index width = block.width;
+    sums += first_row * width;
     const T* from;
     if constexpr (std::is_same_v<T, C>) {
         from = sums;
@@ -111,33 +116,26 @@ void Worker<T>::store(const Block& block, const C* sums_of_block, Index first_ro
     }
 }
 
-/// Puts the finished numbers of rows into the target: rows that every member has, or one that some have.
+/// Puts the finished numbers of rows into a channels-last target: rows that every member has, or one that some have.
 template <class T>
 void Worker<T>::scatter(const Block& block, const T* from, Index first_row, Index last_row) {
     const Window& window = shape_.window_of(block);
-    const Index width = block.width, channels = shape_.target_channels, step = tiling_.target.channel;
-    const Index rows = last_row - first_row;
+    const Index width = block.width, channels = shape_.target_channels, rows = last_row - first_row;
     const bool whole = whole_[first_row];
     const std::vector<Index>& deltas = tiling_.deltas[static_cast<std::size_t>(block.window)];
     for (Index n = 0; n < block.columns;) {  // one member's columns at a time, or several that lie side by side
         const Index column = block.first + n, channel = column % channels;
         const auto number = static_cast<std::size_t>(column / channels);
-        const Index delta = deltas[number] + channel * step;
+        const Index delta = deltas[number] + channel;
         Index some = std::min(channels - channel, block.columns - n);
-        if (whole && step == 1) {
+        if (whole) {
             for (std::size_t next = number + 1; n + some < block.columns && deltas[next] == delta + some; ++next)
                 some += std::min(channels, block.columns - n - some);
         }
-        const T* numbers = from + n;
-        const Index* places = targets_ + first_row;
-        T* const base = work_.target;  // a local: what is stored might be the member
-        const auto target = [=](Index row) { return base + (places[row] + delta); };
-        if (whole && step == 1) {
-            copy_rows(numbers, width, some, rows, target);
-        } else if (whole || has(window.members[number], first_row)) {
-            for (Index k = 0; k < some; ++k)
-                for (Index row = 0; row < rows; ++row) target(row)[k * step] = numbers[row * width + k];
-        }
+        const Index* const places = targets_ + first_row;
+        T* const base = work_.target + delta;  // a local: what is stored might be the member
+        if (whole || has(window.members[number], first_row))
+            copy_rows(from + n, width, some, rows, [=](Index row) { return base + places[row]; });
         n += some;
     }
 }

@@ -234,9 +234,11 @@ void turn(const typename V::value* from, Index from_stride, typename V::value* t
           Index columns) {
     constexpr Index W = V::width;
     const Index whole_rows = rows - rows % W, whole_columns = columns - columns % W;
-    for (Index j = 0; j < whole_columns; j += W)
+    constexpr Index line = 2 * W;  // of the cache: used up before rows that may take its place
+    for (Index corner = 0; corner < whole_columns; corner += line)
         for (Index i = 0; i < whole_rows; i += W)
-            V::turn(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
+            for (Index j = corner; j < whole_columns && j < corner + line; j += W)
+                V::turn(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
     for (Index j = 0; j < columns; ++j)
         for (Index i = j < whole_columns ? whole_rows : 0; i < rows; ++i)
             to[j * to_stride + i] = from[i * from_stride + j];
