@@ -39,6 +39,7 @@ Worker<T>::Worker(const Work<T>& work, Carver& carver)
     offsets_ = carver.take<Index>(table);
     outer_ = carver.take<Index>(outer);
     targets_ = carver.take<Index>(rows);
+    in_sums_ = carver.take<Index>(rows);
     coordinates_ = carver.take<Index>(rows * axes);
     whole_ = carver.take<bool>(rows);
     pixels_ = carver.take<const C*>(rows * taps);
@@ -180,38 +181,48 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
     const bool finished =
         last && shape_.form != Form::dots && (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
     const bool direct = finished && std::is_same_v<T, C> && place != Tiling::scattered;
-    const bool far = shape_.form != Form::depthwise && t.channels * static_cast<Index>(sizeof(C)) >= far_pixels;
+    const bool far =
+        first_block && shape_.form != Form::depthwise && t.channels * static_cast<Index>(sizeof(C)) >= far_pixels;
     const Index columns = shape_.form == Form::panels ? block.width : block.columns;
-    Index in_sums[max_tile_rows];
-    for (Index m = 0; m < tile_rows; ++m) in_sums[m] = m * block.width;
+    if (finished && !(direct && all_whole_)) {
+        for (Index row = 0; row < rows_; ++row) in_sums_[row] = row * block.width;
+    }
+    // Whole strips that need no look at each of them go together.
+    const bool exact = !work_.packed.finite && clipped_any_;
+    const bool together = shape_.form == Form::panels && !far && !exact && (!direct || all_whole_);
     C* const sums = t.c;
-    for (Index strip = 0, row = 0; row < rows_; ++strip, row += tile_rows) {
-        const Index rows = std::min(tile_rows, rows_ - row);
+    for (Index strip = 0, row = 0; row < rows_; strip += t.strips) {
+        t.strips = together ? std::max<Index>((rows_ - row) / tile_rows, 1) : 1;
+        const Index rows = std::min(tile_rows, rows_ - row), end = std::min(row + t.strips * tile_rows, rows_);
         t.rows = pixels_ + strip * t.taps * tile_rows;
         t.c = sums + row * block.width;
-        t.out = finished ? t.c : nullptr;
-        t.targets = in_sums;
+        t.out = nullptr;
         t.columns = columns;
         bool there = false;
-        if (far && first_block && row + tile_rows < rows_) prefetch(t, std::min(tile_rows, rows_ - row - tile_rows));
+        if (far && end < rows_) prefetch(t, std::min(tile_rows, rows_ - end));
         if constexpr (std::is_same_v<T, C>) {
-            there = direct && (all_whole_ || std::all_of(whole_ + row, whole_ + row + rows, [](bool w) { return w; }));
+            there = direct && (all_whole_ || std::all_of(whole_ + row, whole_ + end, [](bool w) { return w; }));
             if (there) {
                 t.out = work_.target + place;
                 t.targets = targets_ + row;
                 t.columns = block.columns;
             }
         }
+        if (finished && !there) {
+            t.out = sums;
+            t.targets = in_sums_ + row;
+        }
         if (shape_.form == Form::depthwise) {
             kernels.depthwise(t, rows);
-        } else if (clipped_[strip] && !work_.packed.finite) {
+        } else if (exact && clipped_[strip]) {
             multiply_exactly(t, rows);
         } else if (shape_.form == Form::dots) {
             kernels.dots(t, rows);
         } else {
             panels[rows - 1](t);
         }
-        if (direct && !there) store(block, sums, row, row + rows);
+        if (direct && !there) store(block, sums, row, end);
+        row = end;
     }
     if (!last || direct) return;
     if (!finished) finish(block, sums, rows_);

@@ -107,6 +107,7 @@ class Worker {
     Index inside_first_ = 0, inside_last_ = 0;  // rows of the last axis all of whose taps are inside
     Index* outer_;                              // [tap of all axes but the last] the same for a row of rows
     Index* targets_;                            // [row] offset of the first member's first channel
+    Index* in_sums_;                            // [row] where it lies in the sums of a block
     Index* coordinates_;                        // [row][axis], of rows that some member has not
     bool* whole_;                               // [row] every member has it
     Index common_first_ = 0,
@@ -114,6 +115,7 @@ class Worker {
     bool all_whole_ = false;  // every member has every row
     const C** pixels_;        // [strip][tap of the step][row of the strip]
     bool* clipped_;           // [strip] some pixel lies outside
+    bool clipped_any_ = false;
     C* sums_;
     T* narrowed_;
     T* turned_;                 // [column][turned row]

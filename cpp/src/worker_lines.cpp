@@ -90,6 +90,8 @@ void Worker<T>::store_channels(Index member, Index channel, Index some, Index co
     const std::size_t inner = rank_ - 1;
     const Index step = tiling_.maps[inner].target_step * tiling_.target.axes[inner];
     const Index line = last_[inner] - first_[inner], turned = turned_rows();
+    constexpr Index numbers = 64 / static_cast<Index>(sizeof(T));  // of a line of the cache
+    const bool dense = step <= numbers;
     T* base =
         work_.target + tiling_.deltas[window_][static_cast<std::size_t>(member)] + channel * tiling_.target.channel;
     for (Index c = 0; c < some; ++c, base += tiling_.target.channel) {
@@ -103,10 +105,9 @@ void Worker<T>::store_channels(Index member, Index channel, Index some, Index co
             };
             const bool whole = common_first_ < common_last_ && whole_[row + common_first_];
             const Index begin = row + (whole ? common_first_ : line), end = row + (whole ? common_last_ : line);
-            if (whole && c + 1 < some) {  // each channel lies on pages of its own, which the processor doesn't foresee
+            if (dense && whole && c + 1 < some) {  // on another page, which the processor doesn't foresee
                 const T* next = base + tiling_.target.channel + targets_[begin];
-                for (Index i = 0; i < (end - begin) * step; i += 64 / static_cast<Index>(sizeof(T)))
-                    __builtin_prefetch(next + i, 1);
+                for (Index i = 0; i < (end - begin) * step; i += numbers) __builtin_prefetch(next + i, 1);
             }
             some_have(row, begin);
             if (whole) store_run(turned_columns_, count, begin, end, base + targets_[begin], step);

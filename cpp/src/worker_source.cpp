@@ -103,6 +103,7 @@ void Worker<T>::find_pixels(const Step& step) {
     const bool whole_taps = step.first_tap % inner_taps == 0 && step.last_tap % inner_taps == 0;  // of the last axis
     const C* outside = shape_.form == Form::depthwise ? nullptr : work_.packed.zeros.data();
     std::fill_n(clipped_, strips(), false);
+    clipped_any_ = false;
     std::copy_n(first_, rank_, at_);
     const C** strip = pixels_;  // of the row; it is number `place` there
     Index row = 0, place = 0;
@@ -147,7 +148,7 @@ void Worker<T>::find_pixels(const Step& step) {
                             inside = inside && here;
                         }
                     }
-                    if (!inside) clipped_[row / tile_rows] = true;
+                    if (!inside) clipped_any_ = clipped_[row / tile_rows] = true;
                 }
             };
             some_inside(first_[inner], inside_first);

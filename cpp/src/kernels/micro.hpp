@@ -53,31 +53,34 @@ template <class V, int M, int NV, int TileRows>
 void multiply(const Tile<typename V::value>& t) {
     using T = typename V::value;
     constexpr int W = V::width;
-    typename V::reg sum[M][NV];
-    const auto each_sum = [&](const auto& use) TCONV_INLINE {
-        each<M>([&](auto m) TCONV_INLINE { each<NV>([&](auto v) TCONV_INLINE { use(m, v); }); });
-    };
-    if (t.load) {
-        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::load(t.c + m * t.c_stride + v * W); });
-    } else {
-        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
-    }
-    const T* panel = t.panel;
     const T* const* rows = t.rows;
     const Index channels = t.channels;
-    for (Index tap = 0; tap < t.taps; ++tap, rows += TileRows) {
-        const T* a[M];
-        each<M>([&](auto m) TCONV_INLINE { a[m] = rows[m] + t.offset; });
-        for (Index k = 0; k < channels; ++k, panel += NV * W) {
-            typename V::reg b[NV];
-            each<NV>([&](auto v) TCONV_INLINE { b[v] = V::keep(V::load(panel + v * W)); });
-            each<M>([&](auto m) TCONV_INLINE {
-                const auto x = V::set1(a[m][k]);
-                each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(x, b[v], sum[m][v]); });
-            });
+    T* c = t.c;
+    for (Index strip = 0; strip < t.strips; ++strip, c += M * t.c_stride) {
+        typename V::reg sum[M][NV];
+        const auto each_sum = [&](const auto& use) TCONV_INLINE {
+            each<M>([&](auto m) TCONV_INLINE { each<NV>([&](auto v) TCONV_INLINE { use(m, v); }); });
+        };
+        if (t.load) {
+            each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::load(c + m * t.c_stride + v * W); });
+        } else {
+            each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
         }
+        const T* panel = t.panel;
+        for (Index tap = 0; tap < t.taps; ++tap, rows += TileRows) {
+            const T* a[M];
+            each<M>([&](auto m) TCONV_INLINE { a[m] = rows[m] + t.offset; });
+            for (Index k = 0; k < channels; ++k, panel += NV * W) {
+                typename V::reg b[NV];
+                each<NV>([&](auto v) TCONV_INLINE { b[v] = V::keep(V::load(panel + v * W)); });
+                each<M>([&](auto m) TCONV_INLINE {
+                    const auto x = V::set1(a[m][k]);
+                    each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(x, b[v], sum[m][v]); });
+                });
+            }
+        }
+        finish_tile<V, M, NV>(t, sum, c, strip * M, 0, t.columns);
     }
-    finish_tile<V, M, NV>(t, sum, t.c, 0, 0, t.columns);
 }
 
 /// NV vectors of one row of a depthwise product, of which the last has `last` real columns; they begin at column n.

@@ -22,18 +22,19 @@ struct Finish {
 ///     k)*width + n].
 template <class T>
 struct Tile {
-    const T* const* rows;  // [taps][tile_rows] pointers to channel 0 of a pixel
+    Index strips = 1;      // so many times `m` rows, one after the other; 1 but for panels
+    const T* const* rows;  // [strip][taps][tile_rows] pointers to channel 0 of a pixel
     Index offset;          // the first channel of this step
     Index taps, channels;
     const T* panel;  // [taps][channels][width]
-    T* c;            // [m][c_stride]: sums between steps
+    T* c;            // [strip][m][c_stride]: sums between steps
     Index c_stride;
-    bool load;  // continue the sums in c
-    T* out;     // finished rows go to out + targets[m], or, if this is nullptr, sums go to c
-    const Index* targets;
-    Index columns;     // of the width that are real: stored to out
-    const T* bias;     // [width], added before out; or nullptr
-    Finish<T> finish;  // linear, relu or leaky_relu when out is given
+    bool load;             // continue the sums in c
+    T* out;                // finished rows go to out + targets[m], or, if this is nullptr, sums go to c
+    const Index* targets;  // [strip][m]
+    Index columns;         // of the width that are real: stored to out
+    const T* bias;         // [width], added before out; or nullptr
+    Finish<T> finish;      // linear, relu or leaky_relu when out is given
 };
 
 /// The functions of one instruction set for sums of type T.
