@@ -80,7 +80,7 @@ def nested(module):
     layers = module.layers
     encoder = module.Sequential(
         [
-            layers.Input((8, 3)),
+            layers.Input((8, 3), name="waves"),
             layers.ZeroPadding1D(1, name="pad"),
             layers.Conv1D(4, 4, 2, activation="gelu", name="conv"),
         ],

@@ -249,9 +249,13 @@ def real(owner: object, name: str, value: Any) -> int | float:
     Raises:
         TypeError: it is none.
     """
+    text = f"{type(owner).__name__}: {name}={_short(value)} must be a number."
     if isinstance(value, (str, bytes, bool)) or not hasattr(type(value), "__float__"):
-        raise TypeError(f"{type(owner).__name__}: {name}={_short(value)} must be a number.")
-    return value if isinstance(value, int) else float(value)
+        raise TypeError(text)
+    try:
+        return value if isinstance(value, int) else float(value)
+    except TypeError:
+        raise TypeError(text) from None  # an array of several
 
 
 def _short(value: Any) -> str:

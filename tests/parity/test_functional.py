@@ -40,9 +40,9 @@ def with_weights(model, *others):
 
 
 def without(config):
-    """A config as JSON has it, without what only Keras writes: masks and other defaults, how it was not compiled."""
+    """A config as JSON has it, without what only Keras writes: how it was not compiled, the axes of initializers."""
     if isinstance(config, dict):
-        dropped = {"mask", "training", "compile_config", "input_axes", "output_axes"}
+        dropped = {"compile_config", "input_axes", "output_axes"}
         return {key: without(value) for key, value in config.items() if key not in dropped}
     return [without(value) for value in config] if isinstance(config, (list, tuple)) else config
 

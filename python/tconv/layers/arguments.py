@@ -106,7 +106,7 @@ def convolution_padding(kind: str, value: Any, rank: int) -> str:
     """A mode of an ordinary convolution in lower case; "causal" is for one axis."""
     modes = ("valid", "same", "causal") if rank == 1 else ("valid", "same")
     mode = _args.lowered(value)
-    if mode not in modes:
+    if mode is None or mode not in modes:
         legal = ", ".join(map(repr, modes))
         raise ValueError(
             f"{kind}: The `padding` argument must be one of {legal}. Received: padding={_args.show(value)}"

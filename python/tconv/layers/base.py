@@ -7,7 +7,6 @@ names come from one counter for the process.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,7 +16,16 @@ from tconv import _args, _convert, regularizers
 from tconv._registry import snake_case
 from tconv.layers import arguments, differentiation, symbolic
 from tconv.layers import dtype_policy as policies
-from tconv.layers.building import Losses, Shape, batch_shape_argument, calls, checked_shape, names, recording
+from tconv.layers.building import (
+    CallOptions,
+    Losses,
+    Shape,
+    batch_shape_argument,
+    calls,
+    checked_shape,
+    names,
+    recording,
+)
 from tconv.layers.described import Described
 from tconv.layers.differentiation import Back, Pullback
 from tconv.layers.input_spec import InputSpec
@@ -54,6 +62,7 @@ class Layer(Described):
     """
 
     supports_masking = False
+    _takes_mask = False  # whether Keras writes a mask, None, into the calls of a model's config
 
     def __init__(
         self,
@@ -89,7 +98,7 @@ class Layer(Described):
         self.input_spec: InputSpec | None = None
         self._building = False
         self._build_shape: Shape | None = None
-        self._call_options = frozenset(inspect.signature(self.call).parameters)
+        self._call_options = CallOptions.of(self.call)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -225,7 +234,9 @@ class Layer(Described):
         training = kwargs.get("training")
         if training is None:
             training = calls.training
-        if "training" not in self._call_options:
+        if training is None:
+            training = self._call_options.training
+        if "training" not in self._call_options.names:
             kwargs.pop("training", None)  # a model hands it to every layer; this one computes the same either way
         elif not given:
             kwargs["training"] = training

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import collections
 import functools
+import inspect
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tconv import _args
 
@@ -66,6 +67,36 @@ class _Calls(threading.local):
     def leave(self, before: bool | None) -> None:
         self.layers.pop()
         self.training = before
+
+
+class CallOptions(NamedTuple):
+    """What a layer's `call` takes beside its inputs."""
+
+    names: frozenset[str]
+    any_name: bool  # it has **kwargs
+    training: bool | None  # what it is where nobody says
+
+    @classmethod
+    def of(cls, call: Callable[..., Any]) -> CallOptions:
+        parameters = inspect.signature(call).parameters
+        default = parameters["training"].default if "training" in parameters else None
+        return cls(
+            frozenset(parameters),
+            any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()),
+            None if default is inspect.Parameter.empty else default,
+        )
+
+    def completed(self, layer_name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """`options` as Keras records them: with the default of `training`, if it is not None.
+
+        Raises:
+            TypeError: `call` does not take one of them.
+        """
+        unknown = sorted(map(_args.show, set(options) - self.names - {"training"}))
+        if unknown and not self.any_name:
+            raise TypeError(f"Layer '{layer_name}': call() does not take {', '.join(unknown)}.")
+        known = {} if self.training is None or "training" in options else {"training": self.training}
+        return {**options, **known}
 
 
 class Losses(threading.local):

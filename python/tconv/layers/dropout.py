@@ -61,7 +61,7 @@ class Dropout(Elementwise):
     def _states(self) -> list[Variable]:
         return [] if self.seed_generator is None else [self.seed_generator.state]
 
-    def call(self, inputs: Array, training: bool | None = None) -> Array:
+    def call(self, inputs: Array, training: bool | None = False) -> Array:
         """`inputs`, and in training what is left of them."""
         if not training or self.seed_generator is None:
             return inputs
@@ -81,7 +81,7 @@ class Dropout(Elementwise):
         decisions = tuple(extent if n is None else n for n, extent in zip(noise, shape))
         drawn = np.random.Generator(np.random.Philox(key=list(seed))).random(decisions, np.float32)
         scale = np.asarray(1 / (1 - self.rate) if self.rate < 1 else 0, array.dtype)
-        return np.where(drawn < self.rate, np.asarray(0, array.dtype), array * scale)
+        return np.asarray(np.where(drawn < self.rate, np.asarray(0, array.dtype), array) * scale)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

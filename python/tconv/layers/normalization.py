@@ -58,6 +58,8 @@ class BatchNormalization(Layer):
         *("beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"),
     )
 
+    _takes_mask = True
+
     def __init__(
         self,
         axis: int = -1,
@@ -81,7 +83,7 @@ class BatchNormalization(Layer):
     ) -> None:
         super().__init__(**kwargs)
         kind = type(self).__name__
-        if renorm or synchronized:
+        if arguments.boolean(kind, "renorm", renorm) or arguments.boolean(kind, "synchronized", synchronized):
             raise ValueError(f"{kind}: renorm and synchronized are not supported; leave them false.")
         self.renorm, self.renorm_clipping, self.synchronized = False, renorm_clipping, False
         self.renorm_momentum = renorm_momentum

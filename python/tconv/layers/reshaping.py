@@ -128,8 +128,9 @@ class Flatten(Layer):
 
 def _target(kind: str, value: Any) -> tuple[int, ...]:
     count = _args.count(value)
-    if count is None or count > _args.MAX_RANK:
-        raise ValueError(f"{kind}: target_shape={_args.show(value)} must be a sequence of integers.")
+    if count is None or count > _args.MAX_RANK + 1:
+        legal = f"a sequence of at most {_args.MAX_RANK + 1} integers"
+        raise ValueError(f"{kind}: target_shape={_args.show(value)} must be {legal}.")
     try:
         entries = enumerate(_args.entries(kind, "target_shape", value))
         extents = tuple(_args.integer(kind, f"target_shape[{n}]", entry, least=-1) for n, entry in entries)

@@ -97,11 +97,13 @@ def symbolic_call(layer: Layer, inputs: Any, options: Mapping[str, Any]) -> Any:
 
     Raises:
         ValueError: the inputs do not fit the layer, or only some of them are symbolic.
+        TypeError: the layer does not take one of the options.
         NotImplementedError: the layer has no compute_output_shape.
     """
     inputs = layer._arranged(inputs)
     if not all(isinstance(tensor, SymbolicTensor) for tensor in flat(inputs)):
         raise ValueError(f"Layer '{layer.name}': all inputs must be symbolic, or none. Received: {_args.show(inputs)}")
+    options = layer._call_options.completed(layer.name, options)
     shapes = mapped(lambda tensor: tensor.shape, inputs)
     layer._check_input(shapes)
     with layer._lock:

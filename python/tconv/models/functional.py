@@ -22,6 +22,7 @@ from tconv.models.model import Model
 class Functional(Model):
     """What `Model(inputs, outputs)` makes."""
 
+    _takes_mask = True
     _transient = (*Model._transient, "_inputs", "_outputs")
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool | None = None) -> None:
@@ -99,20 +100,23 @@ class Functional(Model):
         return [tensor.dtype for tensor in self._outputs]
 
     def _arranged(self, inputs: Any) -> Any:
-        """`inputs` arranged as the constructor had them: by name where a dictionary is given, else by order."""
+        return packed(self._takes, self._listed(inputs))
+
+    def _listed(self, inputs: Any) -> list[Any]:
+        """The inputs, in their order: by name out of a dictionary, else as they come."""
         structure, names = self._takes, self.input_names
         keys = sorted(structure) if isinstance(structure, Mapping) else names
         if isinstance(inputs, Mapping):
             if not set(keys) <= set(inputs):
                 raise ValueError(f"Model '{self.name}' takes the inputs {keys}. Received: {_args.show(list(inputs))}")
-            return packed(structure, [inputs[key] for key in keys])
+            return [inputs[key] for key in keys]
         if isinstance(structure, Mapping):
             raise ValueError(f"Model '{self.name}' takes a dictionary of the inputs {keys}. Received: {_kind(inputs)}")
         if len(names) == 1 and not self._is_list_of_one(inputs):
-            return packed(structure, [inputs])
+            return [inputs]
         if not isinstance(inputs, (list, tuple)) or len(inputs) != len(names):
             raise ValueError(f"Model '{self.name}' takes a list of the inputs {names}. Received: {_kind(inputs)}")
-        return packed(structure, list(inputs))
+        return list(inputs)
 
     def _is_list_of_one(self, inputs: Any) -> bool:
         """Whether this is the only input in a list, and not a list of numbers."""
@@ -121,10 +125,9 @@ class Functional(Model):
         return is_symbolic(inputs) or np.ndim(inputs[0]) == len(self._inputs[0].shape)
 
     def _as_arrays(self, x: Any) -> Any:
-        arranged = self._arranged(x)
         arrays = [
             _convert.to_array(self.name, f"input '{name}'", value)
-            for name, value in zip(self.input_names, flat(arranged))
+            for name, value in zip(self.input_names, self._listed(x))
         ]
         return packed(self._takes, arrays)
 
@@ -136,8 +139,14 @@ class Functional(Model):
     def _checked_shape(self, shape: Any) -> Any:
         if shape is None:
             return self.input_shape
-        shapes = [shape] if is_shape(shape) else flat(shape)
-        return packed(self._takes, [checked_shape(self.name, one) for one in shapes])
+        if isinstance(shape, Mapping):
+            shapes = self._listed(shape)
+        else:
+            shapes = list(shape) if isinstance(shape, (list, tuple)) and not is_shape(shape) else [shape]
+        checked = [checked_shape(self.name, one) for one in shapes]
+        if len(checked) != len(self._inputs):
+            raise ValueError(f"Model '{self.name}' takes {len(self._inputs)} inputs. Received shapes: {checked}")
+        return packed(self._takes, checked)
 
     def _check_input(self, shape: Any) -> None:
         shapes = [shape] if is_shape(shape) else flat(shape)

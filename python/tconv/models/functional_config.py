@@ -37,7 +37,7 @@ def written(model: Functional) -> dict[str, Any]:
     entries = []
     for layer in model._layers:
         inbound = [
-            {"args": [mapped(argument, node.inputs)], "kwargs": dict(node.options)}
+            {"args": [mapped(argument, node.inputs)], "kwargs": {**node.options, **_mask(node)}}
             for node in calls.get(id(layer), [])
             if node.inputs is not None
         ]
@@ -69,6 +69,10 @@ def calls_of(model: Functional) -> dict[int, list[Node]]:
 def numbered(model: Functional) -> dict[int, int]:
     """By identity of a call, which of its layer's it is."""
     return {id(node): number for several in calls_of(model).values() for number, node in enumerate(several)}
+
+
+def _mask(node: Node) -> dict[str, Any]:
+    return {"mask": mapped(lambda _: None, node.inputs)} if node.layer._takes_mask else {}
 
 
 def first_end(layer: Layer) -> int:

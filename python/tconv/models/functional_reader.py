@@ -143,15 +143,29 @@ def _keras_3_call(call: Mapping[str, Any]) -> _Call:
     arguments, options = _list(call.get("args", [])), call.get("kwargs", {})
     if not isinstance(options, Mapping):
         _refuse("'kwargs' is a dictionary", call)
-    named = {
-        str(key): value for key, value in options.items() if key != "mask" or any(m is not None for m in flat(value))
-    }
+    named = dict(options)
     given = list(arguments) if arguments else [named.pop("inputs", None)]
     if len(given) == 2 and (given[1] is None or isinstance(given[1], bool)):
         named["training"] = given.pop()
     if len(given) != 1:
         _refuse("a call has one argument: a tensor, or a list or dictionary of them", call)
-    return _Call(_tensors(given[0]), named)
+    return _Call(_tensors(given[0]), _options(named))
+
+
+def _options(written: Mapping[Any, Any]) -> dict[str, Any]:
+    """A call's arguments beside the tensors; masks only where there are any, which nothing here takes."""
+    options = {str(key): value for key, value in written.items()}
+    if "mask" in options and all(mask is None for mask in _leaves(options["mask"])):
+        del options["mask"]
+    if options.get("training") not in (None, False, True):
+        _refuse("'training' is true, false or null", options)
+    if any(isinstance(leaf, Mapping) for value in options.values() for leaf in _leaves(value)):
+        _refuse("only the first argument of a call holds tensors", options)
+    return options
+
+
+def _leaves(value: Any) -> list[Any]:
+    return flat(value) if not isinstance(value, Mapping) or "class_name" not in value else [value]
 
 
 def _tensors(value: Any) -> Any:
@@ -172,11 +186,11 @@ def _tf_keras_call(call: Any) -> _Call:
         if len(entry) == 4:
             if not isinstance(entry[3], Mapping):
                 _refuse("the fourth entry of a tensor is a dictionary", call)
-            options.update({str(key): value for key, value in entry[3].items() if value is not None})
+            options.update({key: value for key, value in entry[3].items() if value is not None})
         histories.append(_history(list(entry[:3])))
     if not histories:
         _refuse("a call takes at least one tensor", call)
-    return _Call(histories[0] if len(histories) == 1 else histories, options)
+    return _Call(histories[0] if len(histories) == 1 else histories, _options(options))
 
 
 def _histories(structure: Any) -> Any:

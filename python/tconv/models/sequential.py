@@ -47,6 +47,8 @@ class Sequential(Model):
 
     _transient = (*Model._transient, "_symbols")
 
+    _takes_mask = True
+
     def __init__(self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
         self._layers: tuple[Layer, ...] = ()  # replaced as a whole: a call sees one state of it
