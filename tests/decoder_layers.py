@@ -21,6 +21,10 @@ class Case(NamedTuple):
         arguments = "-".join(f"{key}={value}" for key, value in self.arguments.items())
         return f"{self.layer}-{arguments}-{'x'.join(map(str, self.shapes[0]))}".replace(" ", "")
 
+    @property
+    def has_kernel(self):
+        return self.layer == "Dense" or self.layer.startswith("Conv")
+
     def inputs(self, dtype, seed=1):
         rng = np.random.default_rng(seed)
         arrays = [rng.standard_normal(shape).astype(dtype) for shape in self.shapes]
@@ -144,7 +148,7 @@ def _others():
         yield Case("BatchNormalization", arguments, (shape,), modes=(None, False, True))
     yield Case("Dropout", {"rate": 0.5, "seed": 1}, ((3, 4),), modes=(None, False), may_be_unknown=(0, 1))
     yield Case("Dropout", {"rate": 0.0}, ((3, 4),), modes=(None, False, True))
-    yield Case("Dropout", {"rate": 0.3, "noise_shape": (None, 1)}, ((3, 4),))
+    yield Case("Dropout", {"rate": 0.3, "noise_shape": (None, 1), "seed": 2}, ((3, 4),))
     yield Case("Add", {}, ((3, 4), (3, 4), (3, 4)), several=True)
     yield Case("Add", {}, ((3, 4),), several=True)
     yield Case("Add", {}, ((3, 4, 5), (3, 1, 5)), several=True)
