@@ -5,7 +5,19 @@ Layers: layers.Conv1DTranspose, Conv2DTranspose, Conv3DTranspose, ConvNDTranspos
 Sequential; Model.
 """
 
-from tconv import activations, config, constraints, geometry, initializers, layers, models, regularizers, saving
+from tconv import (
+    activations,
+    config,
+    constraints,
+    geometry,
+    initializers,
+    layers,
+    losses,
+    models,
+    optimizers,
+    regularizers,
+    saving,
+)
 from tconv._args import ShapeError
 from tconv._build import build_info, get_cmake_dir, get_include
 from tconv._pool import get_output_pool_limit, set_output_pool_limit
@@ -47,7 +59,9 @@ __all__ = [
     "layer_conv_2d_transpose",
     "layer_conv_3d_transpose",
     "layers",
+    "losses",
     "models",
+    "optimizers",
     "regularizers",
     "saving",
     "set_num_threads",

@@ -10,7 +10,7 @@ import contextlib
 import contextvars
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,9 @@ import numpy as np
 from tconv import _args, _convert
 from tconv import config as _config
 from tconv._convert import Array
+
+Update = tuple["Variable", Any]
+"""A variable and its next value."""
 
 _unfilled = contextvars.ContextVar("_unfilled", default=False)
 
@@ -215,6 +218,44 @@ class Variable:
 
     def __rtruediv__(self, other: Any) -> Any:
         return other / self._array
+
+
+def replace_all(updates: Iterable[Update]) -> None:
+    """Replaces the values of several variables: all of them or none, also when it is interrupted.
+
+    An array of a variable's dtype that is nobody else's memory becomes its value as it is, and read-only.
+
+    Args:
+        updates: pairs of a variable and its next value.
+
+    Raises:
+        ValueError: a shape is another than the variable's.
+        TypeError: a value does not hold real numbers.
+
+    Example:
+        >>> a, b = Variable([1.0]), Variable([2.0])
+        >>> replace_all([(a, [3.0]), (b, [4.0])])
+        >>> a.value.tolist(), b.value.tolist()
+        ([3.0], [4.0])
+    """
+    ready = [(variable, _taken(variable, value)) for variable, value in updates]
+    try:
+        for variable, array in ready:
+            variable._replace(array)
+    except BaseException:  # Ctrl-C, after some of them
+        for variable, array in ready:
+            variable._replace(array)
+        raise
+
+
+def _taken(variable: Variable, value: Any) -> Array:
+    """A value as a read-only array that is the variable's alone."""
+    own = type(value) is np.ndarray and value.flags.owndata and value.flags.c_contiguous
+    array: Array = value if own and value.dtype == variable.dtype else _fixed(variable.path, value, variable.dtype)
+    if array.shape != variable.shape:
+        raise ValueError(f"Variable '{variable.path}' has shape {variable.shape}; its next value has {array.shape}.")
+    array.flags.writeable = False
+    return array
 
 
 def _dtype(path: str, dtype: Any) -> np.dtype[Any]:

@@ -1,0 +1,155 @@
+"""Real Keras 3: losses, optimizers and training take the same values."""
+
+import json
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import numpy as np
+import pytest
+
+import tconv
+from tconv import losses, optimizers
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+keras = pytest.importorskip("keras")
+if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 15):
+    pytest.skip("the names and defaults are those of Keras 3.15", allow_module_level=True)
+
+RNG = np.random.default_rng(3)
+
+
+def number(value):
+    return np.asarray(keras.ops.convert_to_numpy(value))
+
+
+# ---- losses
+
+CLASSES = {
+    "MeanSquaredError": [{}],
+    "MeanAbsoluteError": [{}],
+    "Huber": [{}, {"delta": 0.3}],
+    "BinaryCrossentropy": [{}, {"from_logits": True}, {"label_smoothing": 0.2}, {"axis": 1}],
+}
+REDUCTIONS = ["sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", None]
+
+
+def targets_and_predictions(name, arguments, shape):
+    if name == "BinaryCrossentropy" and not arguments.get("from_logits"):
+        predictions = RNG.uniform(-0.05, 1.05, shape)  # outside of 0..1 too, where they are clipped
+        return RNG.integers(0, 2, shape).astype("float32"), predictions.astype("float32")
+    return RNG.uniform(0, 1, shape).astype("float32"), RNG.normal(size=shape).astype("float32")
+
+
+@pytest.mark.parametrize("name,arguments", [(name, a) for name, all_ in CLASSES.items() for a in all_])
+def test_losses_and_their_gradients(name, arguments):
+    jax = pytest.importorskip("jax")
+    for reduction, weighted in [("sum_over_batch_size", False), *((reduction, True) for reduction in REDUCTIONS)]:
+        y_true, y_pred = targets_and_predictions(name, arguments, (4, 3, 5))
+        values = (4, 5) if arguments.get("axis") == 1 else (4, 3)
+        weights = RNG.uniform(0, 2, values).astype("float32") if weighted else None
+        theirs = getattr(keras.losses, name)(reduction=reduction, **arguments)
+        ours = getattr(losses, name)(reduction=reduction, **arguments)
+        value, gradient = ours.value_and_gradient(y_true, y_pred, weights)
+        np.testing.assert_allclose(value, number(theirs(y_true, y_pred, weights)), rtol=2e-6, atol=1e-6)
+        np.testing.assert_array_equal(value, ours(y_true, y_pred, weights))
+        wanted = jax.grad(lambda p, t=y_true, w=weights, loss=theirs: loss(t, p, w).sum())(y_pred)
+        np.testing.assert_allclose(gradient, np.asarray(wanted), rtol=2e-5, atol=1e-6)
+        assert gradient.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "huber", "binary_crossentropy"])
+def test_losses_as_functions(name):
+    y_true, y_pred = targets_and_predictions("BinaryCrossentropy", {}, (4, 3, 5))
+    ours, theirs = getattr(losses, name), getattr(keras.losses, name)
+    np.testing.assert_allclose(ours(y_true, y_pred), number(theirs(y_true, y_pred)), rtol=1e-5, atol=1e-7)
+    assert losses.serialize(ours) == name == losses.get(name).__name__
+    for alias, member in __import__("keras.src.losses", fromlist=["x"]).ALL_OBJECTS_DICT.items():
+        if member is theirs:
+            assert losses.get(alias) is ours
+
+
+@pytest.mark.parametrize("shapes", [((4,), (4, 1)), ((4, 1), (4,)), ((4, 3, 5), (4, 3, 5, 1)), ((4, 3, 1), (4, 3))])
+def test_an_axis_of_one_may_be_missing(shapes):
+    y_true, y_pred = (RNG.normal(size=shape).astype("float32") for shape in shapes)
+    value, gradient = losses.value_and_gradient("mse", y_true, y_pred)
+    np.testing.assert_allclose(value, number(keras.losses.MeanSquaredError()(y_true, y_pred)), rtol=1e-6)
+    assert gradient.shape == y_pred.shape
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_configs_of_losses_are_read_both_ways(name):
+    for arguments in CLASSES[name]:
+        theirs = getattr(keras.losses, name)(reduction="sum", **arguments)
+        ours = losses.deserialize(keras.losses.serialize(theirs))
+        config = json.loads(json.dumps(losses.serialize(getattr(losses, name)(reduction="sum", **arguments))))
+        assert set(keras.losses.serialize(theirs)) == set(config)
+        y_true, y_pred = targets_and_predictions(name, arguments, (2, 3))
+        if name != "Huber":  # whose delta Keras does not write
+            assert keras.losses.serialize(theirs) == config
+            np.testing.assert_allclose(ours(y_true, y_pred), number(theirs(y_true, y_pred)), rtol=1e-5)
+        again = keras.losses.deserialize(config)
+        np.testing.assert_allclose(number(again(y_true, y_pred)), number(theirs(y_true, y_pred)), rtol=1e-5)
+
+
+# ---- optimizers
+
+VARIANTS = {
+    "SGD": [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"weight_decay": 0.1}],
+    "RMSprop": [{}, {"momentum": 0.5}, {"centered": True}, {"momentum": 0.9, "centered": True, "rho": 0.5}],
+    "Adam": [{}, {"amsgrad": True}, {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3}, {"weight_decay": 0.1}],
+    "AdamW": [{}, {"weight_decay": 0.3, "amsgrad": True}],
+}
+CLIPPING = [{"clipnorm": 0.5}, {"global_clipnorm": 0.5}, {"clipvalue": 0.05}, {"clipnorm": 100.0}]
+ALL = [(name, each) for name, variants in VARIANTS.items() for each in variants]
+ALL += [("SGD", {"momentum": 0.9, **each}) for each in CLIPPING] + [("Adam", each) for each in CLIPPING]
+
+
+@pytest.mark.parametrize("name,arguments", ALL)
+def test_steps_of_optimizers(name, arguments):
+    rng = np.random.default_rng(5)
+    shapes = [(3, 4), (4,), ()]
+    start = [rng.normal(size=shape).astype("float32") for shape in shapes]
+    ours, theirs = (getattr(module, name)(learning_rate=0.05, **arguments) for module in (optimizers, keras.optimizers))
+    here = [tconv.Variable(value) for value in start]
+    there = [keras.Variable(value) for value in start]
+    for _ in range(6):
+        gradients = [rng.normal(size=shape).astype("float32") for shape in shapes]
+        ours.apply(gradients, here)
+        theirs.apply([keras.ops.convert_to_tensor(g) for g in gradients], there)
+    for a, b in zip([*here, *ours.variables], [*there, *theirs.variables], strict=True):
+        np.testing.assert_allclose(a.value, number(b), rtol=2e-5, atol=2e-6)
+    assert [v.dtype.name for v in ours.variables] == [v.dtype for v in theirs.variables]
+
+
+@pytest.mark.parametrize("name,arguments", ALL)
+def test_configs_of_optimizers_are_read_both_ways(name, arguments):
+    theirs = keras.optimizers.serialize(getattr(keras.optimizers, name)(name="it", **arguments))
+    ours = optimizers.serialize(getattr(optimizers, name)(name="it", **arguments))
+    assert json.loads(json.dumps(ours)) == json.loads(json.dumps(theirs))
+    assert list(ours["config"]) == list(theirs["config"])
+    assert optimizers.serialize(optimizers.deserialize(theirs)) == ours
+    assert keras.optimizers.serialize(keras.optimizers.deserialize(ours)) == theirs
+    assert getattr(optimizers, name)().name == keras.src.utils.naming.to_snake_case(name)
+
+
+SCHEDULES = [
+    ("ExponentialDecay", (0.1, 7, 0.5)),
+    ("ExponentialDecay", (0.1, 7, 0.5, True)),
+    ("PiecewiseConstantDecay", ([3, 6], [0.3, 0.2, 0.1])),
+    ("CosineDecay", (0.1, 12, 0.1)),
+    ("CosineDecay", (0.1, 12, 0.1, "warm", 0.4, 5)),
+]
+
+
+@pytest.mark.parametrize("name,arguments", SCHEDULES)
+def test_schedules(name, arguments):
+    ours = getattr(optimizers.schedules, name)(*arguments)
+    theirs = getattr(keras.optimizers.schedules, name)(*arguments)
+    for step in range(20):
+        np.testing.assert_allclose(ours(step), number(theirs(step)), rtol=1e-5, atol=1e-8)
+    config = keras.optimizers.serialize(keras.optimizers.SGD(theirs, name="it"))
+    read = optimizers.deserialize(config)
+    assert json.loads(json.dumps(optimizers.serialize(read))) == json.loads(json.dumps(config))
+    assert read.learning_rate == ours(0)
+    assert len(read.variables) == 1
