@@ -7,6 +7,7 @@ Sequential; Model.
 
 from tconv import (
     activations,
+    callbacks,
     config,
     constraints,
     geometry,
@@ -43,6 +44,7 @@ __all__ = [
     "Variable",
     "activations",
     "build_info",
+    "callbacks",
     "config",
     "constraints",
     "conv_transpose",

@@ -153,3 +153,115 @@ def test_schedules(name, arguments):
     assert json.loads(json.dumps(optimizers.serialize(read))) == json.loads(json.dumps(config))
     assert read.learning_rate == ours(0)
     assert len(read.variables) == 1
+
+
+# ---- training
+
+X = RNG.normal(size=(24, 5, 5, 3)).astype("float32")
+Y = RNG.normal(size=(24, 10, 10, 2)).astype("float32")
+
+
+def decoder(library):
+    regularizer = library.regularizers.L2(0.01)
+    return library.Sequential(
+        [
+            library.layers.Input((5, 5, 3)),
+            library.layers.Conv2DTranspose(6, 4, strides=2, padding="same", activation="relu", name="up"),
+            library.layers.BatchNormalization(name="norm"),
+            library.layers.Conv2DTranspose(4, 3, padding="same", kernel_regularizer=regularizer, name="mid"),
+            library.layers.LeakyReLU(name="leaky"),
+            library.layers.Conv2DTranspose(2, 3, padding="same", activation="tanh", name="last"),
+        ]
+    )
+
+
+OPTIMIZERS = {
+    "SGD": {"learning_rate": 0.02, "momentum": 0.9, "nesterov": True},
+    "RMSprop": {"learning_rate": 0.002},
+    "Adam": {"learning_rate": 0.005},
+    "AdamW": {"learning_rate": 0.005, "weight_decay": 0.05},
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_takes_the_same_steps(name, tmp_path):
+    """20 steps, from weights that went through Keras' file, and more in Keras, from ours."""
+    theirs = decoder(keras)
+    theirs.compile(getattr(keras.optimizers, name)(**OPTIMIZERS[name]), "mse", metrics=["mae"])
+    theirs.save(tmp_path / "theirs.keras")
+    ours = tconv.saving.load_model(tmp_path / "theirs.keras")
+    options = {"batch_size": 6, "shuffle": False, "verbose": 0}
+    validation = (X[:7], Y[:7]) if name == "SGD" else None  # costs Keras seconds to compile
+    wanted = theirs.fit(X, Y, epochs=5, validation_data=validation, **options).history
+    found = ours.fit(X, Y, epochs=5, validation_data=validation, **options).history
+    assert sorted(found) == sorted(wanted)
+    for key, values in wanted.items():
+        np.testing.assert_allclose(found[key], values, rtol=1e-4)
+    for a, b in zip(ours.weights, theirs.weights, strict=True):
+        np.testing.assert_allclose(a.value, number(b), atol=1e-4, err_msg=a.path)
+    for a, b in zip(ours.optimizer.variables, theirs.optimizer.variables, strict=True):
+        np.testing.assert_allclose(a.value, number(b), atol=1e-4, err_msg=a.path)
+    ours.save(tmp_path / "ours.keras")
+    there = keras.models.load_model(tmp_path / "ours.keras")
+    for a, b in zip(
+        [*ours.weights, *ours.optimizer.variables], [*there.weights, *there.optimizer.variables], strict=True
+    ):
+        np.testing.assert_array_equal(a.value, number(b), err_msg=a.path)
+    if name == "Adam":
+        there.fit(X, Y, **options)
+        ours.fit(X, Y, **options)
+        for a, b in zip(ours.weights, there.weights, strict=True):
+            np.testing.assert_allclose(a.value, number(b), atol=1e-4, err_msg=a.path)
+
+
+@pytest.mark.parametrize(
+    "compiled",
+    [
+        {"loss": ["mse", "mae"], "loss_weights": [1.0, 0.3], "metrics": [["mae"], ["mse"]]},
+        {"loss": {"a": "mse", "b": "huber"}, "metrics": {"a": ["mae"]}},
+        {"loss": "mse"},
+    ],
+)
+def test_logs_of_several_outputs(compiled):
+    found = []
+    x, a, b = RNG.normal(size=(7, 3)), RNG.normal(size=(7, 2)), RNG.normal(size=(7, 1))
+    for library in (keras, tconv):
+        image = library.layers.Input((3,))
+        made = [
+            library.layers.Dense(n, name=name, kernel_initializer="ones")(image) for n, name in ((2, "a"), (1, "b"))
+        ]
+        model = library.Model(image, made)
+        model.compile("sgd", **compiled)
+        y = {"a": a, "b": b} if isinstance(compiled["loss"], dict) else [a, b]
+        found.append(model.fit(x, y, batch_size=3, epochs=2, verbose=0, shuffle=False).history)
+    theirs, ours = found
+    assert sorted(ours) == sorted(theirs)
+    for key, values in theirs.items():
+        np.testing.assert_allclose(ours[key], values, rtol=1e-4)
+
+
+def test_what_other_optimizers_and_metrics_leave_is_the_model(tmp_path):
+    model = decoder(keras)
+    for optimizer, metrics, words in (("lion", None, "Lion"), ("adam", ["accuracy"], "accuracy")):
+        model.compile(optimizer, "mse", metrics=metrics)
+        model.save(tmp_path / "it.keras")
+        with pytest.warns(UserWarning, match=f"not compiled: .*{words}"):
+            loaded = tconv.saving.load_model(tmp_path / "it.keras")
+        assert not loaded.compiled
+        np.testing.assert_allclose(loaded(X), number(model(X)), atol=1e-5)
+
+
+def test_dropout_in_a_compiled_file_is_read_by_keras(tmp_path):
+    model = tconv.Sequential([tconv.layers.Input((3,)), tconv.layers.Dense(2), tconv.layers.Dropout(0.5, seed=1)])
+    model.compile("adam", tconv.losses.Huber(0.7), metrics=["mae"])
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    model.save(tmp_path / "it.keras")
+    model.save_weights(tmp_path / "it.weights.h5")
+    theirs = keras.models.load_model(tmp_path / "it.keras")
+    assert int(theirs.optimizer.iterations) == 1
+    theirs.load_weights(tmp_path / "it.weights.h5")
+    np.testing.assert_allclose(
+        theirs.evaluate(np.ones((4, 3)), np.ones((4, 2)), verbose=0),
+        model.evaluate(np.ones((4, 3)), np.ones((4, 2)), verbose=0),
+        rtol=1e-5,
+    )

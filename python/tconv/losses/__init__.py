@@ -41,6 +41,10 @@ _ALIASES: dict[str, Any] = {
 _FAMILY: Family[Callable[..., Any]] = Family("loss", "keras.losses", [*CLASSES, Loss, *rules], _ALIASES)
 
 
+NAMES = (*_ALIASES, *(member.__name__ for member in CLASSES))
+"""All names of losses, for what has to be told from other words."""
+
+
 def get(identifier: Any) -> Callable[..., Any] | None:
     """The loss named: a name, a config, a class, an instance or a function; None is none.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,12 @@ from tconv.layers import arguments
 from tconv.layers.base import Layer
 from tconv.layers.structure import flat, packed, shapes_of
 from tconv.layers.symbolic import SymbolicTensor
+from tconv.training.data import is_stream
+from tconv.training.progress import report
+from tconv.training.trainer import Trainer
 
 
-class Model(Layer):
+class Model(Trainer):
     """Layers joined to one: `Model(inputs, outputs)` of symbolic tensors, where a Sequential cannot branch.
 
     Args:
@@ -106,8 +108,9 @@ class Model(Layer):
         """The model's output for `x`, computed `batch_size` examples at a time and put into one array per output.
 
         Args:
-            x: array-like, batch first; for several inputs arranged as the model takes them.
-            batch_size: at least 1; None for 32.
+            x: array-like, batch first; for several inputs arranged as the model takes them. Or an iterable that gives
+                such batches one by one, or pairs of a batch and something else.
+            batch_size: at least 1; None for 32. Batches of an iterable are as they are.
             verbose: 0 for silence, 1 for a line that counts the batches, 2 for one line at the end.
 
         Raises:
@@ -118,6 +121,8 @@ class Model(Layer):
         verbose = _args.integer("predict", "verbose", verbose)
         if verbose not in (0, 1, 2):
             raise ValueError(f"predict: verbose={verbose} must be 0, 1 or 2.")
+        if is_stream(x):
+            return self._predict_batches(x, verbose)
         arrays = self._as_arrays(x)
         self._check_input(shapes_of(arrays))
         count = _batch(self.name, flat(arrays))
@@ -138,6 +143,21 @@ class Model(Layer):
         if verbose:
             report("\n" if verbose == 1 else f"{steps}/{steps}\n")
         return packed(structure, outputs)
+
+    def _predict_batches(self, batches: Iterable[Any], verbose: int) -> Any:
+        """`predict` of what comes batch by batch."""
+        structure: Any = None
+        outputs: list[list[Array]] = []
+        for batch in batches:
+            structure = self(batch[0] if isinstance(batch, tuple) else batch, training=False)
+            outputs.append([np.asarray(output) for output in flat(structure)])
+            if verbose == 1:
+                report(f"\r{len(outputs)}")
+        if not outputs:
+            raise ValueError("predict: the iterable gave no batches.")
+        if verbose:
+            report("\n" if verbose == 1 else f"{len(outputs)}\n")
+        return packed(structure, [np.concatenate(parts) for parts in zip(*outputs)])
 
     # ---- description
 
@@ -181,12 +201,6 @@ class Model(Layer):
         from tconv.models.configs import serialize
 
         return json.dumps(serialize(self), **kwargs)
-
-
-def report(text: str) -> None:
-    """Writes to the standard output, at once."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 def _batch(name: str, arrays: list[Array]) -> int:

@@ -92,6 +92,11 @@ class Optimizer(Configured):
         rate = [self._rate] if isinstance(self._rate, Variable) else []
         return [self._iterations, *rate, *self._ordered]
 
+    @property
+    def slotless(self) -> int:
+        """How many of `variables` there are before the first step."""
+        return 1 + isinstance(self._rate, Variable)
+
     def build(self, variables: Iterable[Variable]) -> None:
         """Makes the state for some weights, unless it is there.
 
@@ -165,12 +170,15 @@ class Optimizer(Configured):
                 found += [(state[name], after) for name, after in slots_after.items()]
         return [*found, (self._iterations, np.asarray(iteration + 1))]
 
-    def apply(self, gradients: Sequence[Any], variables: Sequence[Variable] | None = None) -> None:
+    def apply(
+        self, gradients: Sequence[Any], variables: Sequence[Variable] | None = None, also: Iterable[Update] = ()
+    ) -> None:
         """One step: the weights get their new values, projected by their constraints.
 
         Args:
             gradients: one for each variable, of its shape.
             variables: the weights; None for those it was built for.
+            also: other variables and their values after the step, as in a pullback's `updates`.
 
         Raises:
             ValueError: numbers or shapes differ, or it was built for other weights or none.
@@ -181,7 +189,7 @@ class Optimizer(Configured):
                 raise ValueError(f"{type(self).__name__}: give the variables, or call build(variables) first.")
             variables = self._trained
         with self._lock:
-            replace_all(self.updates(gradients, variables))
+            replace_all([*self.updates(gradients, variables), *also])
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> None:
         """`apply` of pairs."""

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any, BinaryIO
 
 import numpy as np
 
 from tconv._convert import Array
 from tconv.layers.base import Layer
+from tconv.saving import state
 from tconv.saving.entry import Entry, bits_of, widened
 from tconv.saving.tree import places
 
 _LONG, _GROWTH = 1 << 26, 100  # an array of more bytes has a hundredth of them in the file
 _DEEPEST = 64  # groups within groups
-_TRAINING = ("optimizer", "metrics")  # at the root: what Keras 3 and tf.keras keep of training
+_TRAINING = (state.OPTIMIZER, state.RANDOM, "metrics")  # at the root: what Keras 3, tf.keras and we keep of training
 _LAYERS_BEFORE_KERAS_3 = "_layer_checkpoint_dependencies"
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}  # those that h5py brings itself
 
@@ -43,7 +44,7 @@ def library() -> Any:
 
 
 def write(file: IO[bytes], root: Layer) -> None:
-    """Writes all layers' weights as Keras 3 does.
+    """Writes all layers' weights as Keras 3 does, and of a compiled model the state of its training.
 
     HDF5 makes its file in memory: some versions of h5py crash when a disk is full.
     """
@@ -53,15 +54,23 @@ def write(file: IO[bytes], root: Layer) -> None:
             layer.save_own_variables(store)
             group = made.create_group(f"{path}/vars".lstrip("/"))
             group.attrs["name"] = layer.name
-            for key, value in store.items():
-                array = np.asarray(value)
-                if array.dtype.name == "bfloat16":
-                    group.create_dataset(key, data=bits_of(array).view("V2")).attrs["dtype"] = "bfloat16"
-                else:
-                    group.create_dataset(key, data=array)
+            _fill(group, store)
+        for path, (name, variables) in state.of_training(root).items():
+            group = made.create_group(f"{path}/vars")
+            group.attrs["name"] = name
+            _fill(group, {str(number): variable.value for number, variable in enumerate(variables)})
         made.flush()
         image = made.id.get_file_image()
     file.write(image)
+
+
+def _fill(group: Any, arrays: Mapping[str, Any]) -> None:
+    for key, value in arrays.items():
+        array = np.asarray(value)
+        if array.dtype.name == "bfloat16":
+            group.create_dataset(key, data=bits_of(array).view("V2")).attrs["dtype"] = "bfloat16"
+        else:
+            group.create_dataset(key, data=array)
 
 
 @contextlib.contextmanager
@@ -127,6 +136,22 @@ def read(root: Any) -> dict[str, dict[str, Entry]]:
                 found[_present_name(path)] = {key: entry(child(variables, key, "Dataset")) for key in variables}
             else:
                 groups.append((f"{path}/{name}".lstrip("/"), child(group, name, "Group"), depth + 1))
+    return found
+
+
+def read_training(root: Any) -> dict[str, dict[str, Entry]]:
+    """The variables of training by their groups; none where there are none.
+
+    Raises:
+        ValueError: there is something in a group that is no plain array.
+    """
+    found = {}
+    for name in (state.OPTIMIZER, state.RANDOM):
+        if root.get(name, getlink=True) is not None:
+            group = child(root, name, "Group")
+            if group.get("vars", getlink=True) is not None:
+                variables = child(group, "vars", "Group")
+                found[name] = {key: entry(child(variables, key, "Dataset")) for key in variables}
     return found
 
 

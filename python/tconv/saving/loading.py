@@ -38,6 +38,11 @@ class Loading:
         """Notes what does not fit."""
         self._problems.append(sentence)
 
+    @property
+    def fits(self) -> bool:
+        """Whether there was nothing to note."""
+        return not self._problems
+
     def finish(self) -> None:
         """Assigns everything, or nothing.
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from tconv import models
 from tconv._registry import Objects
 from tconv.layers.base import Layer
-from tconv.saving import files, hdf5, legacy
+from tconv.saving import files, hdf5, legacy, state
 from tconv.saving.archive import Archive
 from tconv.saving.files import Path
 from tconv.saving.loading import Loading, match_places
@@ -23,6 +23,8 @@ _LONGEST_CONFIG = 1 << 26
 
 def save_model(model: Layer, path: Path, overwrite: bool = True) -> None:
     """Writes a model or layer into a `.keras` file, as Keras 3 does. An existing one is replaced whole, at the end.
+
+    A compiled model is written with what it was compiled with and its optimizer's state, and goes on from there.
 
     Args:
         model: a model or layer, built or not.
@@ -51,7 +53,7 @@ def save_model(model: Layer, path: Path, overwrite: bool = True) -> None:
         raise ValueError(f"save_model: {type(model).__name__} is no model or layer of tconv.")
     files.check_replaceable(name, overwrite)
     hdf5.library()
-    config = json.dumps(models.serialize(model))
+    config = json.dumps({**models.serialize(model), **state.compile_config(model)})
     metadata = {"keras_version": _LAYOUT, "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
     with files.replacing(name) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("metadata.json", json.dumps(metadata))
@@ -69,7 +71,8 @@ def load_model(path: Path, custom_objects: Objects | None = None, compile: bool 
     Args:
         path: the file, which is recognized by its content.
         custom_objects: classes and functions of your own, by the name that the file gives them.
-        compile: whether a compiled model's optimizer and loss are wanted; they are left aside either way.
+        compile: whether a compiled model is wanted compiled, with its optimizer's state, to go on training. What is not
+            known here (another optimizer, a metric) leaves it uncompiled, with a warning; so do, silently, .h5 files.
         safe_mode: must be true. Keras executes code from the file when it is false.
 
     Raises:
@@ -95,11 +98,11 @@ def load_model(path: Path, custom_objects: Objects | None = None, compile: bool 
         if start == HDF5_MAGIC:
             return _from_hdf5(file, custom_objects)
         if start.startswith(ZIP_MAGIC):
-            return _from_archive(Archive(file), custom_objects)
+            return _from_archive(Archive(file), custom_objects, compile)
         raise ValueError("it is neither a .keras nor an .h5 file.")
 
 
-def _from_archive(archive: Archive, custom_objects: Objects | None) -> Any:
+def _from_archive(archive: Archive, custom_objects: Objects | None, compile: bool) -> Any:
     try:
         config = json.loads(archive.read("config.json", _LONGEST_CONFIG).decode())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -107,9 +110,12 @@ def _from_archive(archive: Archive, custom_objects: Objects | None) -> Any:
     if WEIGHTS_IN_ARCHIVE not in archive.names:
         raise ValueError(f"it has no member '{WEIGHTS_IN_ARCHIVE}'; weights in pickled .npz are not read.")
     model = _made(config, custom_objects)
+    if compile:
+        state.compiled(model, config.get("compile_config"), custom_objects)
     loading = Loading()
     with hdf5.opened(archive.open(WEIGHTS_IN_ARCHIVE)) as root:
         match_places(loading, model, hdf5.read(root))
+        state.match(loading, model, lambda: hdf5.read_training(root))
     return _filled(model, loading)
 
 

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from tconv._convert import Array
 from tconv.layers.base import Layer
-from tconv.saving import files, hdf5, legacy, npz, safetensors, tree
+from tconv.saving import files, hdf5, legacy, npz, safetensors, state, tree
 from tconv.saving.archive import Archive
 from tconv.saving.files import Path
 from tconv.saving.loading import Loading, match_names, match_places
@@ -24,7 +24,8 @@ def save_weights(layer: Layer, path: Path, overwrite: bool = True) -> None:
 
     Args:
         layer: the model or layer, built.
-        path: ends in ".weights.h5" for Keras 3's own layout (needs h5py: `tconv[keras]`), or in ".npz" or
+        path: ends in ".weights.h5" for Keras 3's own layout (needs h5py: `tconv[keras]`), which also has the state of a
+            compiled model's optimizer, or in ".npz" or
             ".safetensors" for one array per weight under its name: the names of the layers on the way to it and its
             own, "decoder/up/kernel", without the name of `layer`.
         overwrite: whether an existing file may be replaced.
@@ -57,7 +58,8 @@ def load_weights(layer: Layer, path: Path, skip_mismatch: bool = False, by_name:
     """Takes the weights of a model or layer out of a file: all of them, or, when anything is wrong, none.
 
     The file is recognized by its content: what `save_weights` wrote, `.keras` and `.weights.h5` files of Keras 3, and
-    full models and weights in the older HDF5 layout of Keras 2 and tf.keras. Optimizers' state is left aside.
+    full models and weights in the older HDF5 layout of Keras 2 and tf.keras. A compiled model takes the state of its
+    optimizer, too, from a file in Keras 3's layout; where that fits another optimizer, it is left aside with a warning.
 
     Args:
         layer: the model or layer, built.
@@ -105,7 +107,7 @@ def fill(layer: Layer, file: BinaryIO, skip_mismatch: bool = False, by_name: boo
         archive = Archive(file)
         if WEIGHTS_IN_ARCHIVE in archive.names:
             with hdf5.opened(archive.open(WEIGHTS_IN_ARCHIVE)) as root:
-                match_places(loading, layer, hdf5.read(root))
+                _match_keras(loading, layer, root)
         else:
             match_names(loading, layer, npz.read(archive))
     else:
@@ -120,7 +122,12 @@ def _match_hdf5(loading: Loading, layer: Layer, root: Any, by_name: bool) -> Non
     elif by_name:
         raise ValueError("by_name=True is for the older HDF5 layout, and this is Keras 3's.")
     else:
-        match_places(loading, layer, hdf5.read(root))
+        _match_keras(loading, layer, root)
+
+
+def _match_keras(loading: Loading, layer: Layer, root: Any) -> None:
+    match_places(loading, layer, hdf5.read(root))
+    state.match(loading, layer, lambda: hdf5.read_training(root))
 
 
 def _check_built(layer: Layer, doing: str) -> None:

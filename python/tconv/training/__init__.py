@@ -1,0 +1,1 @@
+"""Training: what `compile`, `fit` and `evaluate` of models are made of."""
