@@ -91,11 +91,14 @@ def table(
         row = [_name(layer, prefix), _shape(shape), _count(layer)]
         row += [_source(source)] * branched + [_trainable(layer)] * show_trainable
         rows.append(tuple(row))
-    kinds = (
-        ("Total", model.weights),
+    optimizer = getattr(model, "optimizer", None)
+    state = optimizer.variables if optimizer is not None and optimizer.built else []
+    kinds = [
+        ("Total", model.weights + state),
         ("Trainable", model.trainable_weights),
         ("Non-trainable", model.non_trainable_weights),
-    )
+        *[("Optimizer", state)] * bool(state),
+    ]
     totals = tuple((f" {kind} params: ", f"{_size(weights):,}", f" ({_memory(weights)})") for kind, weights in kinds)
     return Table(f'Model: "{model.name}"', header, align, ends, length, tuple(rows), totals)
 

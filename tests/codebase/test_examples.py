@@ -73,3 +73,15 @@ def test_the_example_upsamples_better_than_nearest_neighbour(monkeypatch):
     large = example.upsample(example.upsampling_layer(3), small)
     assert large.shape == truth.shape
     assert example.psnr(large, truth) > example.psnr(example.nearest(small), truth) + 1
+
+
+def test_the_example_learns_to_see_more_than_bicubic_interpolation(monkeypatch):
+    pytest.importorskip("skimage")
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    example = importlib.import_module("super_resolution")
+    x, y = example.patches(example.photograph(name)[:240, :288] for name in ("coffee", "chelsea"))
+    assert x.shape == (2 * 3 * 5 * 6, 24, 24, 1)
+    assert y.shape == (len(x), 48, 48, 1)
+    model, _ = example.trained(x, y, epochs=8, verbose=0)
+    ((bicubic, ours),) = example.judged(model, ["astronaut"]).values()
+    assert ours > bicubic + 0.2

@@ -42,7 +42,14 @@ def test_a_family_knows_no_other_family_and_no_layer(key):
 
 @modules(lambda key: room(key) == "layers")
 def test_a_layer_knows_no_model(key):
-    assert not own_imports(MODULES[key]) & {"models", "__main__"}
+    assert not set(map(room, own_imports(MODULES[key]))) & {"models", "training", "callbacks", "__main__"}
+
+
+@modules(lambda key: room(key) in ("training", "callbacks"))
+def test_training_knows_layers_and_no_model(key):
+    others = set(map(room, own_imports(MODULES[key])))
+    assert not others & {"models", "ops", "saving", "__main__"}
+    assert room(key) == "training" or not others & {"training", "layers", "optimizers"}
 
 
 @modules(lambda key: room(key) not in ("bench", "__main__"))

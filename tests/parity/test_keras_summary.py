@@ -73,6 +73,16 @@ def test_the_same_table(make, columns, monkeypatch):
             assert said(ours, **options) == said(theirs, **options), options
 
 
+def test_the_same_table_of_a_model_in_training(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    ours, theirs = straight(tconv), straight(keras)
+    for model in (ours, theirs):
+        model.compile("adam", "mse")
+        model.optimizer.build(model.trainable_weights)
+    assert said(ours) == said(theirs)
+    assert said(ours)[-1].startswith(" Optimizer params: 56 ")
+
+
 @pytest.mark.parametrize(
     ("make", "options"),
     [

@@ -260,6 +260,23 @@ def test_callbacks_are_called_in_keras_order():
     assert history["extra"] == [1.0]
 
 
+def test_callbacks_while_predicting():
+    called = []
+
+    class Tell(callbacks.Callback):
+        def on_predict_batch_end(self, batch, logs=None):
+            called.append(batch)
+
+        def on_predict_end(self, logs=None):
+            called.append("end")
+
+    whole = decoder().predict(X, batch_size=8, callbacks=Tell())
+    np.testing.assert_array_equal(
+        whole, decoder().predict(iter([X[:8], (X[8:16], Y[8:16]), X[16:]]), callbacks=[Tell()])
+    )
+    assert called == [0, 1, 2, "end"] * 2
+
+
 def test_early_stopping_gives_back_the_best_weights():
     model, kept = decoder(optimizers.SGD(0.0)), []
     values = iter([3.0, 1.0, 2.0, 2.0, 0.0])

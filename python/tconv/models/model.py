@@ -15,6 +15,7 @@ from tconv.layers.base import Layer
 from tconv.layers.structure import flat, packed, shapes_of
 from tconv.layers.symbolic import SymbolicTensor
 from tconv.training.data import is_stream
+from tconv.training.loop import Hooks, hooks
 from tconv.training.progress import report
 from tconv.training.trainer import Trainer
 
@@ -104,32 +105,36 @@ class Model(Trainer):
         """The inputs as arrays of any dtype, arranged as `call` takes them."""
         return _convert.to_array(self.name, "x", x)
 
-    def predict(self, x: Any, batch_size: int | None = 32, verbose: int = 0) -> Any:
+    def predict(self, x: Any, batch_size: int | None = 32, verbose: int | str = 0, *, callbacks: Any = None) -> Any:
         """The model's output for `x`, computed `batch_size` examples at a time and put into one array per output.
 
         Args:
             x: array-like, batch first; for several inputs arranged as the model takes them. Or an iterable that gives
                 such batches one by one, or pairs of a batch and something else.
             batch_size: at least 1; None for 32. Batches of an iterable are as they are.
-            verbose: 0 for silence, 1 for a line that counts the batches, 2 for one line at the end.
+            verbose: 0 for silence, 1 or "auto" for a line that counts the batches, 2 for one line at the end.
+            callbacks: one of `tconv.callbacks`, or a list.
 
         Raises:
             ValueError: the input does not fit, or an argument is not valid.
             TypeError: the input is not an array of real numbers.
         """
         size = arguments.positive("predict", "batch_size", 32 if batch_size is None else batch_size)
-        verbose = _args.integer("predict", "verbose", verbose)
+        verbose = 1 if isinstance(verbose, str) and verbose == "auto" else _args.integer("predict", "verbose", verbose)
         if verbose not in (0, 1, 2):
             raise ValueError(f"predict: verbose={verbose} must be 0, 1 or 2.")
+        call = hooks(self, callbacks, {"verbose": verbose})
         if is_stream(x):
-            return self._predict_batches(x, verbose)
+            return self._predict_batches(x, verbose, call)
         arrays = self._as_arrays(x)
         self._check_input(shapes_of(arrays))
         count = _batch(self.name, flat(arrays))
         steps = max(1, -(-count // size))
         outputs: list[Array] = []
         structure: Any = None
+        call("on_predict_begin")
         for step in range(steps):
+            call("on_predict_batch_begin", step)
             part = slice(step * size, (step + 1) * size)
             structure = self(packed(arrays, [array[part] for array in flat(arrays)]), training=False)
             given = [np.asarray(output) for output in flat(structure)]
@@ -138,25 +143,31 @@ class Model(Trainer):
             if steps > 1:
                 for output, values in zip(outputs, given):
                     output[part] = values
+            call("on_predict_batch_end", step)
             if verbose == 1:
                 report(f"\r{step + 1}/{steps}")
         if verbose:
             report("\n" if verbose == 1 else f"{steps}/{steps}\n")
+        call("on_predict_end")
         return packed(structure, outputs)
 
-    def _predict_batches(self, batches: Iterable[Any], verbose: int) -> Any:
+    def _predict_batches(self, batches: Iterable[Any], verbose: int, call: Hooks) -> Any:
         """`predict` of what comes batch by batch."""
         structure: Any = None
         outputs: list[list[Array]] = []
-        for batch in batches:
+        call("on_predict_begin")
+        for step, batch in enumerate(batches):
+            call("on_predict_batch_begin", step)
             structure = self(batch[0] if isinstance(batch, tuple) else batch, training=False)
             outputs.append([np.asarray(output) for output in flat(structure)])
+            call("on_predict_batch_end", step)
             if verbose == 1:
                 report(f"\r{len(outputs)}")
         if not outputs:
             raise ValueError("predict: the iterable gave no batches.")
         if verbose:
             report("\n" if verbose == 1 else f"{len(outputs)}\n")
+        call("on_predict_end")
         return packed(structure, [np.concatenate(parts) for parts in zip(*outputs)])
 
     # ---- description

@@ -10,7 +10,7 @@ from tconv._registry import Objects
 from tconv.layers import arguments
 from tconv.layers.base import Layer
 from tconv.optimizers import Optimizer
-from tconv.training import compiling, data, progress, steps
+from tconv.training import compiling, data, loop, progress, steps
 from tconv.training.data import Batch
 from tconv.training.objective import Objective
 
@@ -166,8 +166,6 @@ class Trainer(Layer):
             TypeError: data are not arrays of real numbers.
             FloatingPointError: the loss is infinite or not a number; the error says in which step.
         """
-        from tconv.training import loop
-
         self._check_compiled("fit")
         verbosity = progress.verbosity("fit", verbose)
         source = compiling.gathered(self, "fit", x, y, sample_weight)
@@ -231,8 +229,6 @@ class Trainer(Layer):
             ValueError: the model is not compiled, or data or arguments do not fit.
             TypeError: data are not arrays of real numbers.
         """
-        from tconv.training import loop
-
         self._check_compiled("evaluate")
         shown = progress.verbosity("evaluate", verbose)
         source = compiling.gathered(self, "evaluate", x, y, sample_weight)
