@@ -105,6 +105,15 @@ def test_the_learning_rate_can_be_set():
     assert len(optimizer.variables) == 1
 
 
+@pytest.mark.parametrize("number,value", [(0, -5), (1, float("nan")), (1, -1.0)])
+def test_state_that_no_training_leaves_is_refused(number, value):
+    weight, optimizer = Variable([1.0]), Adam()
+    optimizer.variables[number].assign(value)
+    with pytest.raises(ValueError, match=rf"{optimizer.variables[number].name}=.* must be at least 0"):
+        optimizer.apply([[1.0]], [weight])
+    assert weight.version == 0
+
+
 def test_clipping_survives_what_float32_cannot_square():
     weight = Variable([0.0, 0.0])
     SGD(1.0, clipnorm=5.0).apply([np.float32([3e30, 4e30])], [weight])

@@ -9,46 +9,7 @@ import pytest
 
 import tconv
 from tconv import callbacks, constraints, layers, losses, optimizers
-
-RNG = np.random.default_rng(2)
-X = RNG.normal(size=(20, 4, 4, 2)).astype(np.float32)
-Y = RNG.normal(size=(20, 8, 8, 1)).astype(np.float32)
-
-
-def decoder(optimizer="adam", loss="mse", dropout=0.0, **compiling):
-    model = tconv.Sequential(
-        [
-            layers.Input((4, 4, 2)),
-            layers.Conv2DTranspose(
-                3, 4, strides=2, padding="same", activation="relu", kernel_initializer=ones(0.1), name="up"
-            ),
-            layers.BatchNormalization(name="norm"),
-            layers.Dropout(dropout, seed=5, name="drop"),
-            layers.Conv2DTranspose(1, 3, padding="same", kernel_initializer=ones(0.2), name="last"),
-        ],
-        name="decoder",
-    )
-    model.compile(optimizers.get(optimizer), loss, **compiling)
-    return model
-
-
-def ones(seed):
-    return tconv.initializers.RandomNormal(seed=int(seed * 10))
-
-
-def everything(model):
-    state = [*model.variables, *model.optimizer.variables]
-    return [variable.numpy() for variable in state]
-
-
-def check_same(a, b):
-    for one, other in zip(everything(a), everything(b), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def fitted(model, *args, **kwargs):
-    return model.fit(*args, **{"verbose": 0, "batch_size": 8, "seed": 3, **kwargs}).history
-
+from training_models import RNG, X, Y, check_same, decoder, everything, fitted
 
 # ---- what is the same
 
@@ -73,6 +34,19 @@ def test_a_seed_gives_one_result_and_another_seed_another():
     check_same(first, second)
     assert fitted(third, X, Y, epochs=2, seed=4) != first.history.history
     assert third.history.epoch == [0, 1]
+
+
+def test_every_number_of_threads_gives_the_same_bits():
+    models, before = [], tconv.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            tconv.set_num_threads(threads)
+            models.append(decoder(dropout=0.3))
+            fitted(models[-1], X, Y, epochs=2)
+    finally:
+        tconv.set_num_threads(before)
+    for model in models[1:]:
+        check_same(models[0], model)
 
 
 @pytest.mark.parametrize("ending", ["keras", "weights.h5"])
@@ -374,73 +348,3 @@ def test_ctrl_c_leaves_whole_steps_and_the_last_checkpoint(tmp_path, monkeypatch
     twin.train_on_batch(X[order], Y[order])
     check_same(model, twin)
     fitted(model, X, Y)
-
-
-HOSTILE = [
-    (lambda m: tconv.Sequential([layers.Dense(1)]).fit(X, Y), ValueError, "compile()"),
-    (lambda m: m.compile("adam") or m.fit(X, Y), ValueError, "No loss"),
-    (lambda m: m.compile(None, "mse"), ValueError, "optimizer=None"),
-    (lambda m: m.compile("adam", "mean_square_error"), ValueError, "Did you mean 'mean_squared_error'"),
-    (lambda m: m.compile("adam", losses.MeanSquaredError(reduction=None)), ValueError, "no reduction"),
-    (lambda m: m.compile("adam", lambda t, p: 0.0), TypeError, "cannot be differentiated"),
-    (lambda m: m.compile("adam", ["mse", "mse"]), ValueError, "loss has 2 entries for 1 outputs"),
-    (lambda m: m.compile("adam", {"b": "mse"}), ValueError, "the outputs are"),
-    (lambda m: m.compile("adam", "mse", "heavy"), TypeError, "loss_weights='heavy'"),
-    (lambda m: m.compile("adam", "mse", metrics="mae"), ValueError, "metrics='mae' must be a list"),
-    (lambda m: m.compile("adam", "mse", metrics=["accuracy"]), ValueError, "accuracy"),
-    (lambda m: m.compile("adam", "mse", metrics=[3]), ValueError, "metric 3"),
-    (lambda m: m.fit(), ValueError, "no x"),
-    (lambda m: m.fit(X), ValueError, "no targets y"),
-    (lambda m: m.fit(X, Y[:7]), ValueError, "x 20, y 7"),
-    (lambda m: m.fit(X[:0], Y[:0]), ValueError, "no examples"),
-    (lambda m: m.fit(X, Y[:, :3], verbose=0), ValueError, "y_true must have y_pred's shape"),
-    (lambda m: m.fit(X[..., :1], Y, verbose=0), ValueError, "incompatible"),
-    (lambda m: m.fit(X, "text"), TypeError, "y"),
-    (lambda m: m.fit(X, Y, batch_size=0), ValueError, "batch_size=0"),
-    (lambda m: m.fit(X, Y, batch_size=2.5), ValueError, "batch_size=2.5"),
-    (lambda m: m.fit(X, Y, epochs=-1), ValueError, "epochs=-1"),
-    (lambda m: m.fit(X, Y, epochs="2"), TypeError, "epochs='2'"),
-    (lambda m: m.fit(X, Y, verbose=3), ValueError, "verbose=3"),
-    (lambda m: m.fit(X, Y, callbacks=["stop"]), ValueError, "'stop' is no instance"),
-    (lambda m: m.fit(X, Y, callbacks=[callbacks.History]), ValueError, "is no instance"),
-    (lambda m: m.fit(X, Y, validation_split=1.0), ValueError, "validation_split=1.0"),
-    (lambda m: m.fit([(X, Y)], validation_split=0.5), ValueError, "validation_split is for arrays"),
-    (lambda m: m.fit(X, Y, validation_data=(X,)), ValueError, "tuple of 1"),
-    (lambda m: m.fit(X, Y, validation_data=(X, Y[:3])), ValueError, "validation_data: all arrays"),
-    (lambda m: m.fit(X, Y, seed=-1), ValueError, "seed=-1"),
-    (lambda m: m.fit(X, Y, shuffle="yes"), ValueError, "shuffle='yes'"),
-    (lambda m: m.fit(X, Y, sample_weight=np.ones(3)), ValueError, "sample_weight 3"),
-    (lambda m: m.fit(X, Y, sample_weight=np.ones((20, 3)), verbose=0), ValueError, "sample_weight must have the shape"),
-    (lambda m: m.fit(iter([(X, Y)]), epochs=2, verbose=0), ValueError, "ran out in epoch 2 after 0"),
-    (lambda m: m.fit(iter([(X, Y)]), steps_per_epoch=3, verbose=0), ValueError, "ran out in epoch 1 after 1"),
-    (lambda m: m.fit(iter([X]), verbose=0), ValueError, r"a batch is \(x, y\)"),
-    (lambda m: m.fit(iter([(X, Y)]), Y), ValueError, "have their own targets"),
-    (lambda m: m.fit([], verbose=0), (ValueError, TypeError), "targets"),
-    (lambda m: m.predict(iter([])), ValueError, "no batches"),
-    (lambda m: m.fit(X, {"b": Y}, verbose=0), ValueError, r"no outputs \['b'\]"),
-    (lambda m: m.compile_from_config({"optimizer": "adam", "loss": "mse", "spell": 1}), ValueError, "spell"),
-    (lambda m: m.compile_from_config({"loss": "mse"}), ValueError, "no optimizer"),
-    (lambda m: callbacks.EarlyStopping("accuracy"), ValueError, "give mode"),
-    (lambda m: callbacks.EarlyStopping(mode="least"), ValueError, "mode='least'"),
-    (lambda m: callbacks.EarlyStopping(patience=-1), ValueError, "patience=-1"),
-    (lambda m: callbacks.ModelCheckpoint("model.h5"), ValueError, "must end in .keras"),
-    (lambda m: callbacks.ModelCheckpoint("m.keras", save_freq=0), ValueError, "save_freq=0"),
-    (
-        lambda m: m.fit(X, Y, verbose=0, callbacks=callbacks.ModelCheckpoint("{acc}.keras")),
-        ValueError,
-        "cannot be filled in: 'acc'",
-    ),
-]
-
-
-@pytest.mark.parametrize("act,kind,words", HOSTILE)
-def test_hostile_arguments_are_one_sentence(act, kind, words):
-    model = decoder()
-    before = everything(model)[:-2]
-    with pytest.raises(kind, match=words) as caught:
-        act(model)
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 300
-    if "ran out" not in words and "filled" not in words:
-        for a, b in zip(before, everything(model)):
-            np.testing.assert_array_equal(a, b)

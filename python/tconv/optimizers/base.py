@@ -154,6 +154,8 @@ class Optimizer(Configured):
         self.build(variables)
         places = {id(variable): place for place, variable in enumerate(self._trained or ())}
         rate, iteration = self.learning_rate, self.iterations
+        if iteration < 0:  # out of a file
+            raise ValueError(f"{kind}: iteration={iteration} must be at least 0; compile the model again.")
         found: list[Update] = []
         with np.errstate(all="ignore"):
             arrays = clipped(arrays, self.clipnorm, self.clipvalue, self.global_clipnorm)

@@ -69,7 +69,7 @@ class Configured:
     def learning_rate(self) -> Any:
         """The learning rate of the next step, a float. It can be set to a number, or to a callable."""
         if isinstance(self._rate, Variable):
-            return float(self._rate.value)
+            return at_least_0(self, "learning_rate", float(self._rate.value))
         scheduled = isinstance(self._rate, schedules.LearningRateSchedule)
         rate = self._rate(self.iterations) if scheduled else self._rate()
         return at_least_0(self, "learning_rate", rate)
