@@ -1,5 +1,5 @@
-// The gradient of the bias: sums over all pixels. The order of a sum depends on the shape alone: chains of a few
-// hundred numbers, chains of those in double, parts of the pixels last.
+// The gradient of the bias: sums over all pixels. The order of a sum depends on the shape alone: short chains of
+// numbers, chains of those in double, parts of the pixels last.
 #include <tconv/conv_transpose.hpp>
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 namespace tconv::detail {
 namespace {
 
-constexpr Index lines_of_chain = 256;
+constexpr Index lines_of_chain = 64;
 constexpr Index numbers_of_line = 64;       // at least, of channels that lie side by side; of a plane exactly
 constexpr Index numbers_of_part = 1 << 16;  // at least
 constexpr Index most_parts = 64;

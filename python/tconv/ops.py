@@ -351,13 +351,15 @@ def conv_transpose_output_shape(
 def sum_to_axis(array: Array, axis: int, *, num_threads: int | None = None) -> Array:
     """The sums over all axes but one: the gradient of a bias along that axis.
 
+    Long sums stay accurate: chains of 64 numbers, the sums of those in float64.
+
     Args:
-        array: C-contiguous, aligned, of a dtype that is computed in; float16 and bfloat16 are summed in float32.
+        array: of float32, float64, float16 or bfloat16.
         axis: the one that stays.
         num_threads: at least 1; None for the default. The sums do not depend on it.
 
     Returns:
-        ``(array.shape[axis],)``, of the array's dtype.
+        ``(array.shape[axis],)``, of the array's dtype, or float32 for the 16-bit ones.
 
     Example:
         >>> import numpy as np
@@ -365,15 +367,16 @@ def sum_to_axis(array: Array, axis: int, *, num_threads: int | None = None) -> A
         >>> sum_to_axis(np.ones((2, 3, 5), np.float32), 1).tolist()
         [10.0, 10.0, 10.0]
     """
-    operation = "sum_to_axis"
+    dtype = np.dtype(np.float32) if array.dtype.itemsize == 2 else array.dtype
+    wide = _convert.as_dtype(array, dtype)
     axis %= array.ndim
     outer, inner = prod(array.shape[:axis]), prod(array.shape[axis + 1 :])
-    sums = np.empty(array.shape[axis], array.dtype)
+    sums = np.empty(array.shape[axis], dtype)
     _core.grad_bias(
-        _convert.storage(array).reshape(outer, array.shape[axis], inner),
-        _convert.storage(sums),
-        dtype=array.dtype.name,
-        threads=_args.threads(operation, num_threads),
+        wide.reshape(outer, array.shape[axis], inner),
+        sums,
+        dtype=dtype.name,
+        threads=_args.threads("sum_to_axis", num_threads),
         isa="best",
         algorithm="automatic",
     )

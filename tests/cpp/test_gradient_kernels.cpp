@@ -142,7 +142,8 @@ TEST("kernels/gradients/lanes") {
             for (Index channels = 1; channels <= 2 * kernels.width + 1; ++channels)
                 for (const Index pixels : {1, 2, 9}) {
                     const harness::Subject subject(text({taps, channels, pixels}));
-                    const Index x_step = channels + 1, dy_step = 2 * channels, tap_step = channels, sums_step = channels + 2;
+                    const Index x_step = channels + 1, dy_step = 2 * channels, tap_step = channels,
+                                sums_step = channels + 2;
                     const std::vector<T> x = whole<T>((pixels - 1) * x_step + channels, 1);
                     const std::vector<T> dy = whole<T>((pixels - 1) * dy_step + taps * channels, 2);
                     std::vector<T> expected = whole<T>((taps - 1) * sums_step + channels, 3);

@@ -80,7 +80,7 @@ def agree(ours, theirs):
 
 @given(cases())
 def test_the_functions_are_each_others_derivatives(case):
-    """<v, grad_input(dy, k)> = <conv_transpose(v, k), dy> = <k, grad_kernel(v, dy)>, each term linear in dy and in k."""
+    """<v, grad_input(dy, k)> = <conv_transpose(v, k), dy> = <k, grad_kernel(v, dy)>, linear in dy and in k."""
     s = Setting(case)
     x, weight, dy = s.tensors(s.x, s.weight, s.dy)
     dx, dweight = torch.autograd.grad(s.function(x, weight, **s.theirs), (x, weight), dy, create_graph=True)
@@ -97,7 +97,7 @@ def test_the_functions_are_each_others_derivatives(case):
 
 @given(cases(), st.sampled_from([0.0, 1.0]))
 def test_gradient_penalty(case, target):
-    """The penalty of a critic, mean over examples of (|d critic / dx| - target)^2 with critic = sum of tanh(conv(x))."""
+    """A critic's penalty, the mean over examples of (|d critic / dx| - target)^2 with critic = sum of tanh(conv(x))."""
     s = Setting(case)
     kernel = kernel_of(s.weight)
     x, weight, scale = s.tensors(s.x, s.weight, s.dy)

@@ -141,25 +141,6 @@ def trained(layer: Layer, variable: Variable | None) -> Variable | None:
     return variable if variable is not None and variable.trainable and layer.trainable else None
 
 
-def sum_to_axis(array: Array, axis: int) -> Array:
-    """The sums over all axes but one, in the same order for every number of threads; 16-bit types in float32.
-
-    Rows are summed in blocks, so that the error grows with the number of blocks and not of rows.
-    """
-    wide = array.astype(np.float32) if array.dtype.itemsize == 2 else array
-    axis %= wide.ndim
-    if axis != wide.ndim - 1:
-        inner = wide.reshape(*wide.shape[: axis + 1], -1).sum(axis=-1)  # pairwise, being contiguous
-        return np.asarray(inner.reshape(-1, array.shape[axis]).sum(axis=0))
-    rows = wide.reshape(-1, array.shape[axis])
-    block = 256
-    if len(rows) <= block:
-        return np.asarray(rows.sum(axis=0))
-    whole = len(rows) // block * block
-    blocks = rows[:whole].reshape(-1, block, rows.shape[1]).sum(axis=1)
-    return np.asarray(sum_to_axis(blocks, -1) + rows[whole:].sum(axis=0))
-
-
 def _finished(variable: Variable, gradient: Array | None) -> Array:
     if gradient is None:
         return np.zeros(variable.shape, variable.dtype)

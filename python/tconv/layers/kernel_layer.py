@@ -13,8 +13,9 @@ from tconv._convert import Array
 from tconv.layers import arguments
 from tconv.layers.base import Layer
 from tconv.layers.building import Shape, calls
-from tconv.layers.differentiation import Back, Gradients, sum_to_axis, trained
+from tconv.layers.differentiation import Back, Gradients, trained
 from tconv.layers.operations import Operation
+from tconv.ops import sum_to_axis
 from tconv.variable import Variable
 
 

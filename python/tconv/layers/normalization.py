@@ -14,8 +14,9 @@ from tconv._registry import real
 from tconv.layers import arguments
 from tconv.layers.base import Layer
 from tconv.layers.building import Shape, calls, checked_shape
-from tconv.layers.differentiation import Back, Gradients, sum_to_axis, trained
+from tconv.layers.differentiation import Back, Gradients, trained
 from tconv.layers.input_spec import InputSpec
+from tconv.ops import sum_to_axis
 from tconv.variable import Variable
 
 
