@@ -1,5 +1,5 @@
-// One worker of an input gradient: the pixels of dy that a pixel of x meets are put side by side, in a line, and lines
-// times panels of the kernel are rows of dx.
+// One worker of an input gradient: the numbers of dy that a pixel of x meets, times panels of the kernel, are a row of
+// dx. They are read where they lie, in segments, or put side by side in a line where those are short.
 #pragma once
 
 #include "boxes.hpp"
@@ -31,7 +31,9 @@ struct LinesWork {
     Index bundles() const;
     Index slices() const;
     Index units() const { return boxes.count() * bundles() * slices(); }
-    Index step() const;  // numbers of a line that are multiplied at once, at most
+    Index step() const;  // numbers of a line that are put together at once, at most
+    /// Pointers to segments for each pixel, at most; 0 when lines are always put together.
+    Index most_segments() const;
     /// Cuts smaller, which changes no bit of the result; false when that would not pay.
     bool shrink();
 
@@ -51,9 +53,21 @@ class LinesWorker {
     void compute(Index unit);
 
   private:
+    /// What is multiplied at once: of some segments the numbers [offset, offset + numbers), `first` in a line.
+    struct Step {
+        Index segment, segments, offset, numbers, first;
+        bool last;
+    };
+
+    bool choose_segments();
+    void point_at_segments(Index channel);
+    void point_at_lines();
     void put_lines(Index channel, Index first, Index last);
-    void multiply(Index group, Index first, Index last);
+    void multiply_segments(Index group);
+    void multiply_lines(Index group, Index channel, bool exactly);
+    void multiply(Index group, const Step& step);
     void multiply_exactly(Index group, Index channel, Index first, Index last);
+    void enter_targets(Index group);
     void store(Index group);
 
     Index pixels() const { return segments_.lines() * segments_.length(); }
@@ -65,7 +79,11 @@ class LinesWorker {
     Index first_block_ = 0, last_block_ = 0;
     Index *first_, *last_, *at_;  // [batch, axes...]
     Index *no_taps_, *all_taps_;  // [axis]
-    C *lines_, *sums_, *turned_;
+    bool in_place_;               // the last sums go to dx
+    Index segment_count_ = 0;     // of what is pointed at
+    const C** rows_;              // [tile][segment][row of the tile]
+    C **sum_rows_, **targets_;    // [row] of sums, and where the last ones go
+    C *zeros_, *lines_, *sums_, *turned_;
 };
 
 }  // namespace tconv

@@ -50,6 +50,16 @@ void Segments<T>::enter(const Index* first, const Index* last, const Index* firs
 }
 
 template <class T>
+bool Segments<T>::parted() const {
+    if (segments_ == inner_taps_) return false;
+    for (Index i = 0; i < length_; ++i) {
+        const Index count = reach_.high(inner_, i) - reach_.low(inner_, i);
+        if (count > 0 && count < inner_taps_) return true;
+    }
+    return false;
+}
+
+template <class T>
 void Segments<T>::copy(Index channel, Index line, Index i, Index count, Index segment, Index first, Index last, C* to,
                        Index to_step) const {
     each(

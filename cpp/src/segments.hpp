@@ -24,6 +24,11 @@ class Segments {
     void enter(const Index* first, const Index* last, const Index* first_tap, const Index* last_tap, Index filters,
                Index channels, const Kernels<C>& kernels, const Converters& converters, const T* from);
 
+    /// Makes each tap a segment: those are inside or not, without a part.
+    void split() { segments_ = inner_taps_; }
+    /// Whether the segments of some pixel are in part outside.
+    bool parted() const;
+
     Index taps() const { return outer_taps_ * inner_taps_; }
     Index count() const { return outer_taps_ * segments_; }
     Index numbers() const { return inner_taps_ / segments_ * filters_; }

@@ -83,28 +83,40 @@ TEST("kernels/gradients/outer") {
 
 TEST("kernels/gradients/strip") {
     for_each_table([]<class T>(const GradientKernels<T>& kernels) {
-        for (const int full : {0, 1})
+        for (const Index columns : {kernels.width / 2 - 1, kernels.width / 2, kernels.width - 1, kernels.width})
             for (Index m = 1; m <= kernels.tile_rows; ++m)
-                for (const Index numbers : {0, 1, 2, 9, 37})
-                    for (const bool load : {false, true}) {
-                        const harness::Subject subject(text({full, m, numbers, load}));
-                        const Index width = full != 0 ? kernels.width : kernels.width / 2, stride = kernels.width + 5;
-                        const Index line_stride = numbers + 2;
-                        const std::vector<T> lines = whole<T>((m - 1) * line_stride + numbers, 1);
-                        const std::vector<T> panel = whole<T>(numbers * kernels.width, 2);
-                        std::vector<T> expected = whole<T>(m * stride, 3);
-                        Guarded<T> c = guarded(expected);
-                        for (Index i = 0; i < m; ++i)
-                            for (Index j = 0; j < width; ++j) {
-                                T sum = load ? at(expected, i * stride + j) : T(0);
-                                for (Index k = 0; k < numbers; ++k)
-                                    sum += at(lines, i * line_stride + k) * at(panel, k * kernels.width + j);
-                                expected[static_cast<std::size_t>(i * stride + j)] = sum;
-                            }
-                        kernels.strip[full][m - 1](
-                            {lines.data(), line_stride, numbers, panel.data(), c.data(), stride, load});
-                        check_same(c, expected);
-                    }
+                for (const Index segments : {0, 1, 3})
+                    for (const Index numbers : {1, 2, 9, 37})
+                        for (const bool load : {false, true}) {
+                            if (columns == 0) continue;
+                            const harness::Subject subject(text({columns, m, segments, numbers, load}));
+                            const Index offset = 2, column = 4, stride = kernels.width + 5;
+                            const Index long_as = offset + numbers;
+                            const std::vector<T> lines = whole<T>((segments + 1) * kernels.tile_rows * long_as, 1);
+                            std::vector<const T*> rows;
+                            for (std::size_t i = 0; i < lines.size(); i += static_cast<std::size_t>(long_as))
+                                rows.push_back(lines.data() + i);
+                            const std::vector<T> panel = whole<T>(segments * numbers * kernels.width, 2);
+                            const std::vector<T> from = whole<T>(m * stride, 4);
+                            std::vector<T> expected = whole<T>(m * stride, 3);
+                            Guarded<T> c = guarded(expected);
+                            std::vector<T*> to;
+                            for (Index i = 0; i < m; ++i) to.push_back(c.data() + i * stride);
+                            for (Index i = 0; i < m; ++i)
+                                for (Index j = 0; j < columns; ++j) {
+                                    T sum = load ? at(from, i * stride + j) : T(0);
+                                    for (Index s = 0; s < segments; ++s)
+                                        for (Index k = 0; k < numbers; ++k)
+                                            sum += at(lines, (s * kernels.tile_rows + i) * long_as + offset + k) *
+                                                   at(panel, (s * numbers + k) * kernels.width + j);
+                                    expected[static_cast<std::size_t>(i * stride + column + j)] = sum;
+                                }
+                            const bool full = columns > kernels.width / 2;
+                            kernels.strip[full][m - 1]({rows.data(), rows.data() + segments * kernels.tile_rows, offset,
+                                                        segments, numbers, panel.data(), load ? from.data() : nullptr,
+                                                        stride, to.data(), column, columns});
+                            check_same(c, expected);
+                        }
     });
 }
 

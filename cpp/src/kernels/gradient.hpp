@@ -35,34 +35,48 @@ void outer(const Outer<typename V::value>& o) {
     }
 }
 
-/// See GradientKernels::strip. A sum is one chain in the order of k, over all strips that load what the one before
-/// left.
+/// See GradientKernels::strip. A sum is one chain over all strips that load what the one before stored.
 template <class V, int M, int NV>
 void strip(const Strip<typename V::value>& s) {
     using T = typename V::value;
-    constexpr int W = V::width;
+    constexpr int W = V::width, line = 64 / sizeof(T);
     typename V::reg sum[M][NV];
-    if (s.load) {
+    if (s.from != nullptr) {
         for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) sum[m][v] = V::load(s.c + m * s.c_stride + v * W);
+            for (int v = 0; v < NV; ++v) sum[m][v] = V::load(s.from + m * s.from_stride + v * W);
     } else {
         for (int m = 0; m < M; ++m)
             for (int v = 0; v < NV; ++v) sum[m][v] = V::zero();
     }
-    const T* a[M];
-    for (int m = 0; m < M; ++m) a[m] = s.lines + m * s.line_stride;
-    const T *next = s.lines + M * s.line_stride, *panel = s.panel;  // the next strip's lines follow
-    for (Index k = 0; k < s.numbers; ++k, panel += 2 * W, next += M) {
-        typename V::reg b[NV];
-        for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
-        __builtin_prefetch(next);
-        for (int m = 0; m < M; ++m) {
-            const auto x = V::set1(a[m][k]);
-            for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(x, b[v], sum[m][v]);
+    const T* panel = s.panel;
+    const T* const* rows = s.rows;
+    for (Index segment = 0; segment < s.segments; ++segment) {
+        const T* a[M];
+        for (int m = 0; m < M; ++m) a[m] = rows[m] + s.offset;
+        rows = segment + 1 < s.segments ? rows + most_gradient_rows : s.next;
+        for (Index k = 0; k < s.numbers;) {
+            for (int m = 0; m < M; ++m) __builtin_prefetch(rows[m] + s.offset + k);
+            const Index end = s.numbers - k < line ? s.numbers : k + line;
+            for (; k < end; ++k, panel += 2 * W) {
+                typename V::reg b[NV];
+                for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
+                for (int m = 0; m < M; ++m) {
+                    const auto x = V::set1(a[m][k]);
+                    for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(x, b[v], sum[m][v]);
+                }
+            }
         }
     }
-    for (int m = 0; m < M; ++m)
-        for (int v = 0; v < NV; ++v) V::store(s.c + m * s.c_stride + v * W, sum[m][v]);
+    const Index last = s.columns - (NV - 1) * W;  // of the last vector
+    for (int m = 0; m < M; ++m) {
+        T* to = s.to[m] + s.column;
+        for (int v = 0; v + 1 < NV; ++v) V::store(to + v * W, sum[m][v]);
+        if (last == W) {
+            V::store(to + (NV - 1) * W, sum[m][NV - 1]);
+        } else {
+            V::store_some(to + (NV - 1) * W, sum[m][NV - 1], last);
+        }
+    }
 }
 
 /// See GradientKernels::deal_rows.
@@ -159,22 +173,24 @@ void some_taps(const Taps<typename V::value>& s, Index i, Index n, Index last) {
         }
 }
 
+/// M pixels of Taps, from pixel i on, channels in vectors: what neighbouring pixels share stays in the first cache.
+template <class V, int Wide, int Narrow>
+void all_taps(const Taps<typename V::value>& s, Index i) {
+    constexpr Index W = V::width;
+    Index n = 0;
+    for (; s.channels - n >= 2 * W; n += 2 * W) some_taps<V, Wide, 2>(s, i, n, W);
+    for (; n < s.channels; n += W) {
+        const Index last = s.channels - n < W ? s.channels - n : W;
+        for (Index k = 0; k < Wide; k += Narrow) some_taps<V, Narrow, 1>(s, i + k, n, last);
+    }
+}
+
 /// See GradientKernels::taps.
 template <class V>
 void taps(const Taps<typename V::value>& s) {
-    constexpr Index W = V::width;
-    Index n = 0;
-    for (; s.channels - n >= 2 * W; n += 2 * W) {
-        Index i = 0;
-        for (; s.pixels - i >= 4; i += 4) some_taps<V, 4, 2>(s, i, n, W);
-        for (; i < s.pixels; ++i) some_taps<V, 1, 2>(s, i, n, W);
-    }
-    for (; n < s.channels; n += W) {
-        const Index last = s.channels - n < W ? s.channels - n : W;
-        Index i = 0;
-        for (; s.pixels - i >= 6; i += 6) some_taps<V, 6, 1>(s, i, n, last);
-        for (; i < s.pixels; ++i) some_taps<V, 1, 1>(s, i, n, last);
-    }
+    Index i = 0;
+    for (; s.pixels - i >= 4; i += 4) all_taps<V, 4, 4>(s, i);
+    for (; i < s.pixels; ++i) all_taps<V, 1, 1>(s, i);
 }
 
 /// See GradientKernels::add_lines.

@@ -29,16 +29,19 @@ struct Lanes {
     Index sums_step;
 };
 
-/// A product of lines with packed columns, c[m][n] = (load ? c[m][n] : 0) + sum over k < numbers of
-/// lines[m*line_stride + k] * panel[k*width + n].
+/// A product of rows with packed columns, to[m][n] = (from ? from[m*from_stride + n] : 0) + sum over s < segments,
+/// k < numbers of rows[s*tile_rows + m][offset + k] * panel[(s*numbers + k)*width + n], n < columns.
 template <class T>
 struct Strip {
-    const T* lines;
-    Index line_stride, numbers;
+    const T* const* rows;
+    const T* const* next;  // the rows of another strip, to be prefetched
+    Index offset, segments, numbers;
     const T* panel;
-    T* c;
-    Index c_stride;
-    bool load;
+    const T* from;
+    Index from_stride;
+    T* const* to;
+    Index column;   // where in each row of `to` the first number goes
+    Index columns;  // at most those of the function
 };
 
 /// Sums over taps, each channel by itself, c[i*c_step + n] = (load ? c[i*c_step + n] : 0) + sum over t < taps of
