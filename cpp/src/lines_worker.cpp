@@ -13,7 +13,8 @@ namespace {
 constexpr Index most_rows = 96, least_rows = 24;          // of a box
 constexpr Index short_rows = 512, box_numbers = 1 << 15;  // of a box whose lines are short
 constexpr Index most_numbers = 320;                       // of a line at once: a panel stays in the first cache
-constexpr Index least_numbers = 16;                       // of a segment that is read where it lies
+constexpr Index least_numbers = 16, least_filters = 64;   // of a segment that is read where it lies, or of its taps
+constexpr Index most_blocks = 8;                          // that are worth less than putting lines together
 constexpr Index most_pointers = 1 << 16;
 constexpr Index most_sums = 1 << 17;
 constexpr Index bundle_channels = 64;
@@ -72,7 +73,7 @@ Index LinesWork<T>::most_segments() const {
     if (panels.pairs() == 0) return 0;
     const Index taps = panels.pairs() / filters(), outer_taps = taps / g.axes.back().kernel;
     const Index most = most_pointers / boxes.points();
-    return filters() >= least_numbers && taps <= most ? taps : outer_taps <= most ? outer_taps : 0;
+    return filters() >= least_filters && taps <= most ? taps : outer_taps <= most ? outer_taps : 0;
 }
 
 template <class T>
@@ -147,12 +148,14 @@ void LinesWorker<T>::compute(Index unit) {
     }
 }
 
-/// Whether segments are long enough to be read where they lie.
+/// Whether segments are read where they lie. For many columns it pays to put lines together: those are spread over the
+/// sets of a cache.
 template <class T>
 bool LinesWorker<T>::choose_segments() {
     const Index most = work_.most_segments();
+    if (last_block_ - first_block_ > most_blocks) return false;
     if (segments_.parted()) {
-        if (work_.filters() < least_numbers || segments_.taps() > most) return false;
+        if (work_.filters() < least_filters || segments_.taps() > most) return false;
         segments_.split();
     }
     return segments_.numbers() >= least_numbers && segments_.count() <= most;
