@@ -56,7 +56,7 @@ def test_numbers(value):
     refused(lambda: layer.set_weights([thing, np.ones(4)]), TypeError)
     refused(lambda: layer(thing), TypeError)
     refused(lambda: Conv2DTranspose(4, 3)(thing), TypeError)
-    refused(lambda: Sequential([Conv2DTranspose(4, 3)]).predict(thing), TypeError)
+    refused(lambda: Sequential([Conv2DTranspose(4, 3)]).predict(thing))
 
 
 @pytest.mark.parametrize("value", HOSTILE)
