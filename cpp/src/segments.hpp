@@ -62,12 +62,13 @@ class Segments {
         const Index end = std::clamp<Index>(reach_.end(inner_) - i, begin, count);
         const auto single = [&](Index p, Index last) {
             for (; p < last; ++p) {
-                if (segments_ == 1) {
-                    one(p, from + reach_.base(inner_, i + p), reach_.low(inner_, i + p) * filters_,
-                        reach_.high(inner_, i + p) * filters_);
+                const Index low = reach_.low(inner_, i + p), high = reach_.high(inner_, i + p);
+                if (segments_ == 1 ? low >= high : tap < low || tap >= high) {
+                    one(p, reach_.origin, 0, 0);
+                } else if (segments_ == 1) {
+                    one(p, from + reach_.base(inner_, i + p), low * filters_, high * filters_);
                 } else {
-                    const Index at = reach_.at(inner_, i + p, tap);
-                    one(p, from + at, 0, at < 0 ? 0 : filters_);
+                    one(p, from + reach_.at(inner_, i + p, tap), 0, filters_);
                 }
             }
         };
