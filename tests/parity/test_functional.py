@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
@@ -49,12 +50,14 @@ def without(config):
 
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 def test_the_same_model_on_both(make):
+    """In training it is compared together with its gradients, in test_vjp.py."""
     ours, theirs = make(tconv), make(keras)
     x = inputs_for(make, ours)
     assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers]
     assert [w.path for w in ours.weights] == [w.path for w in theirs.weights]
     assert [w.path for w in ours.trainable_weights] == [w.path for w in theirs.trainable_weights]
-    assert [v.path for v in ours.variables] == [v.path for v in theirs.variables]
+    numbered = r"seed_generator_\d+"  # by how many there were before
+    assert [v.path for v in ours.variables] == [re.sub(numbered, "seed_generator", v.path) for v in theirs.variables]
     assert ours.count_params() == theirs.count_params()
     assert ours.input_shape == theirs.input_shape
     assert ours.output_shape == theirs.output_shape
@@ -63,10 +66,6 @@ def test_the_same_model_on_both(make):
     assert_same_values(ours(x), expected)
     assert_same_values(ours.predict(x, batch_size=2), expected)
     assert_same_values(ours(x, training=False), expected)
-    if not any(type(layer).__name__ == "Dropout" for layer in theirs._flatten_layers()):
-        assert_same_values(ours(x, training=True), theirs(x, training=True))
-        for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)

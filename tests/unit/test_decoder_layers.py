@@ -126,12 +126,30 @@ def test_statistics_of_many_rows_are_exact():
         layers.LeakyReLU(0.1, name="a"),
         layers.Activation("tanh", name="a"),
         layers.Concatenate(axis=1, name="a"),
-        layers.Add(name="a"),
+        layers.Add(name="a", trainable=False, activity_regularizer="l1"),
     ],
     ids=lambda layer: type(layer).__name__,
 )
 def test_a_repr_can_be_pasted_back(layer):
-    names = {**vars(tconv.layers), **vars(tconv.initializers)}
+    names = {**vars(tconv.layers), **vars(tconv.initializers), **vars(tconv.regularizers)}
     again = eval(repr(layer), names)
     assert again.get_config() == layer.get_config()
     assert repr(again) == repr(layer)
+
+
+def test_a_repr_says_what_is_not_the_default_now():
+    first, last = (layers.Flatten(data_format, name="a") for data_format in ("channels_first", "channels_last"))
+    narrow, wide = (layers.Add(dtype=dtype, name="b") for dtype in ("float32", "float64"))
+    assert repr(first) == "Flatten(data_format='channels_first', name='a')"
+    assert repr(last) == "Flatten(name='a')"
+    assert repr(wide) == "Add(dtype='float64', name='b')"
+    tconv.config.set_image_data_format("channels_first")
+    try:
+        assert repr(first) == "Flatten(name='a')"
+        assert repr(last) == "Flatten(data_format='channels_last', name='a')"
+        tconv.config.set_floatx("float64")
+        assert repr(narrow) == "Add(dtype='float32', name='b')"
+        assert repr(wide) == "Add(name='b')"
+    finally:
+        tconv.config.set_image_data_format("channels_last")
+        tconv.config.set_floatx("float32")

@@ -100,3 +100,21 @@ def test_custom_layers_in_a_config():
     again = tconv.models.model_from_json(model.to_json(), custom_objects={"Told": Told})
     again(np.ones((1, 3)))
     assert again.get_layer("told").told is True
+
+
+@pytest.mark.parametrize("make", [*MODELS, lambda module: module.Sequential([module.layers.Dense(3, name="a")])])
+def test_clones(make):
+    model = make(tconv)
+    clone = tconv.models.clone_model(model)
+    assert clone.to_json() == model.to_json()
+    assert not {id(w) for w in clone.weights} & {id(w) for w in model.weights}
+    assert type(clone) is type(model)
+
+
+def test_clones_of_layers_of_ones_own():
+    x = layers.Input((3,), name="x")
+    model = tconv.Sequential([x, tconv.Model(x, Told(name="told")(x))])
+    assert type(tconv.models.clone_model(model).layers[0].get_layer("told")) is Told
+    for wrong in (layers.Dense(3), None, "model", type(model)):
+        with pytest.raises(ValueError, match="clone_model"):
+            tconv.models.clone_model(wrong)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tconv import _args, activations, constraints, initializers, regularizers
+from tconv import config as _config
 from tconv._registry import Objects, check_keys
 from tconv.initializers import Initializer
 from tconv.layers import arguments
@@ -59,6 +60,11 @@ class Described(Stored):
         """The name of the dtype in which inputs are taken and outputs are given."""
         return self._policy.compute_dtype
 
+    @property
+    def input_dtype(self) -> str:
+        """The same, by Keras' other name."""
+        return self._policy.compute_dtype
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, with objects as Keras' configs."""
         config = {"name": self.name, "trainable": self.trainable, "dtype": policies.serialize(self._policy)}
@@ -108,8 +114,9 @@ class Described(Stored):
         if not all(hasattr(self, name) for name in named):
             return f"<{type(self).__name__} name={self.name}, built={self.built}>"
         shown = []
-        for name in ("name", "dtype"):  # which most layers take with their **kwargs
-            named.setdefault(name, inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None))
+        more = {"activity_regularizer": None, "trainable": True, "dtype": None, "name": None}
+        for name, default in more.items():  # which most layers take with their **kwargs
+            named.setdefault(name, inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default))
         named["name"] = named.pop("name")  # the last
         for name, parameter in named.items():
             value, default = self._shown(name, parameter.default)
@@ -121,11 +128,11 @@ class Described(Stored):
         """An argument and its default, as they are written and compared."""
         value = getattr(self, name)
         if name == "dtype":
-            return self._policy.name, "float32"
+            return self._policy.name, _config.floatx()
         if name == "activation":
             return arguments.label(value), "linear" if default is None else default
         if name == "data_format":
-            return value, "channels_last"
+            return value, _config.image_data_format()
         if isinstance(value, Initializer):
             return value, initializers.get(default)
         return value, default

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from tconv.models.configs import deserialize, model_from_json, serialize
+from tconv.models.configs import clone_model, deserialize, model_from_json, serialize
 from tconv.models.functional import Functional
 from tconv.models.model import Model
 from tconv.models.sequential import Sequential
 
-__all__ = ["Functional", "Model", "Sequential", "deserialize", "model_from_json", "serialize"]
+__all__ = ["Functional", "Model", "Sequential", "clone_model", "deserialize", "model_from_json", "serialize"]
 
 
 def __getattr__(name: str) -> Any:

@@ -34,6 +34,35 @@ def serialize(layer: Layer) -> dict[str, Any]:
     return {**written, "registered_name": "Functional"} if type(layer) is Functional else written
 
 
+def clone_model(model: Model) -> Model:
+    """A model of the same layers, in the same order, with weights of its own that start anew.
+
+    Args:
+        model: a Sequential or functional model; layers of your own in it have `get_config`.
+
+    Raises:
+        ValueError: it is not a model, or has no config.
+
+    Example:
+        >>> import tconv
+        >>> model = tconv.Sequential([tconv.layers.Input((3,)), tconv.layers.Dense(2, name="dense")])
+        >>> tconv.models.clone_model(model).weights[0] is model.weights[0]
+        False
+    """
+    if not isinstance(model, (Sequential, Functional)):
+        raise ValueError(f"clone_model: model={_args.show(model)} must be a Sequential or functional model.")
+    own: dict[str, type[Layer]] = {}
+    found: list[Layer] = [model]
+    while found:
+        layer = found.pop()
+        found += layer._sublayers()
+        if not type(layer).__module__.startswith("tconv."):
+            own[type(layer).__name__] = type(layer)
+    clone = deserialize(serialize(model), own)
+    assert isinstance(clone, Model)
+    return clone
+
+
 def deserialize(config: Any, custom_objects: Objects | None = None) -> Layer:
     """The layer or model of a config.
 
