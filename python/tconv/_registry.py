@@ -131,6 +131,10 @@ class Family(Generic[T]):
             return None
         if isinstance(config, str):
             return cast(T, _made(self._find(config, config, custom_objects)))
+        if isinstance(config, Mapping) and (config.get("class_name") == "__lambda__" or set(config) == {"value"}):
+            # Keras writes an activation's code without its class_name
+            why = "the code of a '__lambda__' is not executed; save it with a function that has a name"
+            raise ValueError(self._malformed(config, why))
         if not isinstance(config, Mapping) or not isinstance(config.get("class_name"), str):
             raise ValueError(self._malformed(config, "a config has the keys 'class_name' and 'config'"))
         inner = config.get("config")
@@ -184,7 +188,13 @@ class Family(Generic[T]):
             if isinstance(key, str) and (known := _custom.get_registered_object(key)) is not None:
                 return known
         module = described.get("module", self.module)
-        builtin = isinstance(module, str) and module.split(".")[0] in _ROOTS
+        parts = module.split(".") if isinstance(module, str) else [""]
+        builtin = parts[0] in _ROOTS
+        if builtin and "ops" in parts:
+            raise ValueError(
+                f"Could not interpret {self.kind} identifier: {name} is a function of {module[:80]}, as an operator or "
+                "keras.ops makes it; write it as a layer, such as Add or Concatenate."
+            )
         if builtin and name in self._table and registered in (None, name, "function"):
             return self._table[name]
         if builtin and name not in self._table:

@@ -106,7 +106,7 @@ def test_what_is_no_regular_file_is_not_replaced(tmp_path):
     (tmp_path / "folder.npz").mkdir()
     with pytest.raises(OSError, match="not a regular file"):
         decoder().save_weights(tmp_path / "folder.npz")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"w\.npz"):
         decoder().save_weights(tmp_path / "nowhere" / "w.npz")
     assert os.listdir(tmp_path) == ["folder.npz"]
 

@@ -53,7 +53,8 @@ MODELS = {
     "our own module": (entry(module="tconv.saving.files", class_name="replacing", config={}), "replacing"),
     "a builtin": (entry(module="builtins", class_name="eval", config={"source": "1"}), "eval"),
     "a Lambda layer": (entry(class_name="Lambda", config={"function": LAMBDA}), "Lambda"),
-    "a lambda": (layer(activation=LAMBDA), "__lambda__"),
+    "a lambda": (layer(activation=LAMBDA), "not executed"),
+    "a lambda of Keras": (layer(activation={"value": ["4wEAAAAAAAAA", None, None]}), "not executed"),
     "a function": (layer(activation={"module": "os", "class_name": "function", "config": "system"}), "system"),
     "a method": (layer(activation="__init__"), "__init__"),
     "a class for a function": (layer(activation={"class_name": "Conv2DTranspose", "config": {}}), "Conv2DTranspose"),
@@ -112,7 +113,7 @@ def test_nested_models(refused):
 
 
 def functional(name, **changed):
-    """A functional model in which one layer's entry says something else: "inbound_nodes", or else an argument."""
+    """A functional model in which one layer's entry says something else: its calls, its module or an argument."""
     image = tconv.layers.Input((4, 4, 3), name="image")
     x = tconv.layers.UpSampling2D(2, name="up")(tconv.layers.Conv2D(2, 3, name="conv")(image))
     flat = tconv.layers.Flatten(name="flat")(tconv.layers.ZeroPadding2D(1, name="pad")(x))
@@ -120,7 +121,7 @@ def functional(name, **changed):
     config = json.loads(model.to_json())
     found = next(layer for layer in config["config"]["layers"] if layer["name"] == name)
     for key, value in changed.items():
-        (found if key == "inbound_nodes" else found["config"])[key] = value
+        (found if key in ("inbound_nodes", "module") else found["config"])[key] = value
     stream = io.BytesIO()
     hdf5_writer.write(stream, model)
     return keras(raw=json.dumps(config).encode(), weights=stream.getvalue())
@@ -138,6 +139,7 @@ FUNCTIONAL = {
     "absurd input": (functional("image", batch_shape=[None, 10**18, 10**18, 3]), "beyond|shape"),
     "a long input": (functional("image", batch_shape=[None] * 100_000), "at most 64"),
     "a long shape": (functional("shape", target_shape=[-1] * 100_000), "at most 63 integers"),
+    "an operator": (functional("conv", module="keras.src.ops.numpy"), "write it as a layer"),
     "a circle": (functional("conv", inbound_nodes=taking("conv")), "in a circle"),
     "a circle of two": (functional("conv", inbound_nodes=taking("up")), "in a circle"),
     "a call that is not there": (functional("conv", inbound_nodes=taking("image", 10**30)), "nowhere"),

@@ -50,7 +50,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             raise OSError(f"{text(path)} is not a regular file and cannot be replaced.")
     folder = os.path.dirname(target)
     beside = os.path.join(folder, f".tconv-{secrets.token_hex(8)}.tmp")
-    descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, text(path)) from None  # not the name that nobody gave
     try:
         with os.fdopen(descriptor, "w+b") as file:
             if mode is not None:
