@@ -116,10 +116,12 @@ inline Options make_options(int threads, const std::string& isa, bool channels_f
     options.data_format = channels_first ? DataFormat::channels_first : DataFormat::channels_last;
     if (algorithm == "direct") {
         options.algorithm = Algorithm::direct;
+    } else if (algorithm == "fast") {
+        options.algorithm = Algorithm::fast;
     } else if (algorithm == "reference") {
         options.algorithm = Algorithm::reference;
     } else if (algorithm != "automatic") {
-        throw ShapeError("algorithm=\"" + algorithm + "\" is not one of automatic, direct, reference.");
+        throw ShapeError("algorithm=\"" + algorithm + "\" is not one of automatic, direct, fast, reference.");
     }
     return options;
 }

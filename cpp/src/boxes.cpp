@@ -32,6 +32,16 @@ Index Boxes::points() const {
     return product;
 }
 
+Index Boxes::points_of(Index box) const {
+    Index product = 1;
+    for (std::size_t a = extents_.size(); a-- > 0;) {
+        const Index first = box % counts_[a] * size_[a];
+        product *= std::min(first + size_[a], extents_[a]) - first;
+        box /= counts_[a];
+    }
+    return product;
+}
+
 void Boxes::locate(Index box, Index* first, Index* last) const {
     for (std::size_t a = extents_.size(); a-- > 0;) {
         first[a] = box % counts_[a] * size_[a];

@@ -20,6 +20,8 @@ class Boxes {
     /// The extents of the largest box, and its points.
     const std::vector<Index>& size() const { return size_; }
     Index points() const;
+    /// The points of one box.
+    Index points_of(Index box) const;
     /// The points [first, last) of a box along each axis.
     void locate(Index box, Index* first, Index* last) const;
 

@@ -19,15 +19,17 @@ struct Entry {
     const Converters* converters;
     const GradientKernels<float>* gradient_float;
     const GradientKernels<double>* gradient_double;
+    const FastKernels<float>* fast_float;
+    const FastKernels<double>* fast_double;
 };
 
 const Entry entries[] = {
 #if defined(__x86_64__)
     {Isa::avx2, "avx2", &avx2::kernels_float, &avx2::kernels_double, &avx2::converters, &avx2::gradient_float,
-     &avx2::gradient_double},
+     &avx2::gradient_double, &avx2::fast_float, &avx2::fast_double},
 #endif
     {Isa::generic, "generic", &generic::kernels_float, &generic::kernels_double, &generic::converters,
-     &generic::gradient_float, &generic::gradient_double},
+     &generic::gradient_float, &generic::gradient_double, &generic::fast_float, &generic::fast_double},
 };
 
 const Entry& entry(Isa isa) {
@@ -57,6 +59,14 @@ const GradientKernels<float>& gradient_kernels_for<float>(Isa isa) {
 template <>
 const GradientKernels<double>& gradient_kernels_for<double>(Isa isa) {
     return *entry(isa).gradient_double;
+}
+template <>
+const FastKernels<float>& fast_kernels_for<float>(Isa isa) {
+    return *entry(isa).fast_float;
+}
+template <>
+const FastKernels<double>& fast_kernels_for<double>(Isa isa) {
+    return *entry(isa).fast_double;
 }
 const Converters& converters_for(Isa isa) { return *entry(isa).converters; }
 

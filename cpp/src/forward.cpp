@@ -8,6 +8,8 @@
 
 #include "checks.hpp"
 #include "cpu.hpp"
+#include "fast_choice.hpp"
+#include "fast_product.hpp"
 #include "product.hpp"
 #include "reference.hpp"
 
@@ -27,23 +29,49 @@ std::vector<AxisMap> forward_maps(const Geometry<dynamic>& g) {
 template <class T>
 class Prepared {
   public:
-    Prepared(std::shared_ptr<const Packed<T>> packed_, const Geometry<dynamic>& g, const Options& options_)
-        : packed(std::move(packed_)), geometry(g), options(options_), threads(thread_count(options.threads)) {
+    Prepared(std::shared_ptr<const Packed<T>> packed_, std::shared_ptr<FastCache<T>> cache_, const Geometry<dynamic>& g,
+             const Options& options_, bool kept)
+        : packed(std::move(packed_)),
+          cache(std::move(cache_)),
+          geometry(g),
+          options(options_),
+          threads(thread_count(options.threads)) {
         check(g, operation);
         packed->demand_fit(g, options);
         input = numbers_of_input(g);
         output = numbers_of_output(g);
         finish = {options.activation.kind, static_cast<compute_t<T>>(options.activation.alpha)};
-        if (packed->plain.size() == 0) product.emplace(*packed, forward_maps(g), g.batch, options.data_format, threads);
+        if (packed->plain.size() > 0) return;
+        const std::vector<AxisMap> maps = forward_maps(g);
+        if (output > 0) decide_how(maps, kept);
+        if (!fast) product.emplace(*packed, maps, g.batch, options.data_format, threads);
     }
 
     std::shared_ptr<const Packed<T>> packed;
+    std::shared_ptr<FastCache<T>> cache;
     Geometry<dynamic> geometry;
     Options options;
     int threads;
     Index input = 0, output = 0;  // numbers
     Finish<compute_t<T>> finish;
-    std::optional<Product<T>> product;  // none for Algorithm::reference
+    std::string why;  // this and no other
+    std::shared_ptr<const FastPacked<T>> transformed;
+    std::optional<FastProduct<T>> fast;
+    std::optional<Product<T>> product;  // neither for Algorithm::reference
+
+  private:
+    void decide_how(const std::vector<AxisMap>& maps, bool kept) {
+        if (!packed->finite) {  // sums of weights would take infinities and NaN where no weight has them
+            why = "weights are not finite";
+            return;
+        }
+        const FastDecision decision =
+            decide(*packed, maps, geometry.batch, sizeof(compute_t<T>), options.algorithm, kept);
+        why = decision.why;
+        if (!decision.choice) return;
+        transformed = cache->get(*packed, *decision.choice);
+        fast.emplace(*transformed, maps, geometry.batch, options.data_format, threads);
+    }
 };
 
 template <class T>
@@ -61,20 +89,22 @@ std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>& g, const T* kerne
 template <class T>
 std::shared_ptr<const Prepared<T>> prepare(std::shared_ptr<const Packed<T>> packed, const Geometry<dynamic>& g,
                                            const Options& options) {
-    return std::make_shared<const Prepared<T>>(std::move(packed), g, options);
+    return std::make_shared<const Prepared<T>>(std::move(packed), std::make_shared<FastCache<T>>(), g, options, true);
 }
 
 template <class T>
 std::shared_ptr<const Prepared<T>> prepare(const Prepared<T>& other, const Geometry<dynamic>& g,
                                            const Options& options) {
-    return prepare(other.packed, g, options);
+    return std::make_shared<const Prepared<T>>(other.packed, other.cache, g, options, true);
 }
 
 template <class T>
 void run(const Prepared<T>& prepared, const T* x, const T* bias, T* y) {
     demand_pointer(x, prepared.input, operation, "x");
     demand_pointer(y, prepared.output, operation, "y");
-    if (prepared.product) {
+    if (prepared.fast) {
+        (*prepared.fast)(x, bias, y, prepared.finish);
+    } else if (prepared.product) {
         (*prepared.product)(x, bias, y, prepared.finish);
     } else {
         reference::forward(prepared.geometry, x, prepared.packed->plain.data(), bias, y, prepared.options);
@@ -85,11 +115,37 @@ template <class T>
 std::size_t packed_bytes(const Prepared<T>& prepared) {
     const Packed<T>& packed = *prepared.packed;
     return static_cast<std::size_t>(packed.weights.size() + packed.zeros.size()) * sizeof(compute_t<T>) +
-           static_cast<std::size_t>(packed.plain.size()) * sizeof(T);
+           static_cast<std::size_t>(packed.plain.size()) * sizeof(T) +
+           static_cast<std::size_t>(prepared.transformed ? prepared.transformed->weights.size() : 0) *
+               sizeof(compute_t<T>);
+}
+
+template <class T>
+std::string describe_fast(const Prepared<T>& prepared) {
+    static constexpr const char* names[] = {"F(1,1)", "F(2,2)", "F(3,2)", "F(2,3)"};
+    const auto number = [](auto n) { return std::to_string(n); };
+    std::string text;
+    for (const FastGrid& grid : prepared.fast->grids()) {
+        if (text.size() > 200) {
+            text += ", ...";
+            break;
+        }
+        text += (text.empty() ? "" : ", ") + number(grid.window.window.members.size()) + " x ";
+        for (std::size_t a = 0; a < grid.window.schemes.size(); ++a)
+            text += (a == 0 ? "" : "*") + std::string(names[static_cast<std::size_t>(grid.window.schemes[a])]);
+        text += " in " + number(grid.boxes.count()) + (grid.shared ? " shared" : "") + " boxes of up to " +
+                number(grid.boxes.points()) + " tiles";
+    }
+    return std::string("fast with ") + name(prepared.packed->kernels->isa) + ", " + prepared.why + ": " +
+           number(prepared.fast->grids().size()) + " windows (phases x schemes: " + text + "), " +
+           number(prepared.threads) + (prepared.threads == 1 ? " thread, " : " threads, ") +
+           number(packed_bytes(prepared)) + " bytes packed, " + number(prepared.fast->workspace()) +
+           " bytes of workspace";
 }
 
 template <class T>
 std::string describe(const Prepared<T>& prepared) {
+    if (prepared.fast) return describe_fast(prepared);
     if (!prepared.product) return "reference: naive loops, one thread";
     const Packed<T>& packed = *prepared.packed;
     if (!prepared.product->tiling()) return "nothing to compute";
@@ -109,13 +165,14 @@ std::string describe(const Prepared<T>& prepared) {
            number(tiling.widest_block) + " columns, " + number(tiling.units()) + " units of up to " +
            number(tiling.rows_of_tile()) + " rows for " + number(prepared.threads) +
            (prepared.threads == 1 ? " thread" : " threads") + ", " + number(packed_bytes(prepared)) + " bytes packed" +
-           (tiling.gathered ? ", source gathered tile by tile" : "");
+           (tiling.gathered ? ", source gathered tile by tile" : "") +
+           (prepared.why.empty() ? "" : "; not fast: " + prepared.why);
 }
 
 template <class T>
 void conv_transpose(const Geometry<dynamic>& g, const T* x, const T* kernel, const T* bias, T* y,
                     const Options& options) {
-    run(*prepare(pack(g, kernel, options), g, options), x, bias, y);
+    run(Prepared<T>(pack(g, kernel, options), std::make_shared<FastCache<T>>(), g, options, false), x, bias, y);
 }
 
 #define TCONV_INSTANTIATE(T)                                                                                           \

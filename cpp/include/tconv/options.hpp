@@ -17,8 +17,9 @@ enum class DataFormat {
 };
 
 enum class Algorithm {
-    automatic,  // the fastest
-    direct,     // every product of the definition, none twice
+    automatic,  // the one that a model of their times finds faster, by shapes and the instruction set alone
+    direct,     // every product of the definition, none twice: exact about infinities and NaN
+    fast,       // fewer products, by sums of pixels and of weights, where such an algorithm exists; else direct
     reference,  // naive loops: slow, obviously right
 };
 

@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "convert.hpp"
+#include "fast.hpp"
 #include "gradient.hpp"
 #include "micro.hpp"
 
@@ -99,6 +100,8 @@ constinit const Kernels<float> kernels_float = kernels_of<Avx2Float>(Isa::avx2);
 constinit const Kernels<double> kernels_double = kernels_of<Avx2Double>(Isa::avx2);
 constinit const GradientKernels<float> gradient_float = gradient_kernels_of<Avx2Float>(Isa::avx2);
 constinit const GradientKernels<double> gradient_double = gradient_kernels_of<Avx2Double>(Isa::avx2);
+constinit const FastKernels<float> fast_float = fast_kernels_of<Avx2Float>();
+constinit const FastKernels<double> fast_double = fast_kernels_of<Avx2Double>();
 constinit const Converters converters = {widen_float16, narrow_float16, widen_bfloat16, narrow_bfloat16};
 }  // namespace avx2
 

@@ -1,0 +1,234 @@
+// The transforms of the fast algorithms, written once over the Vec vocabulary: additions only.
+#pragma once
+
+#include "activate.hpp"
+#include "fast_table.hpp"
+#include "vec.hpp"
+
+namespace tconv {
+namespace {
+
+/// M rows of a product, from row m on.
+template <class V, int M, int NV>
+inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V::value>& t, Index m) {
+    using T = typename V::value;
+    constexpr int W = V::width;
+    typename V::reg sum[M][NV];
+    T* const c = t.c + m * t.c_step;
+    if (t.load) {
+        for (int i = 0; i < M; ++i)
+            for (int v = 0; v < NV; ++v) sum[i][v] = V::load(c + i * t.c_step + v * W);
+    } else {
+        for (int i = 0; i < M; ++i)
+            for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
+    }
+    const T* panel = t.panel;
+    for (Index tap = 0; tap < t.taps; ++tap) {
+        const T* a[M];
+        for (int i = 0; i < M; ++i) a[i] = t.rows + tap * t.tap_step + (m + i) * t.row_step;
+        for (Index k = 0; k < t.channels; ++k, panel += NV * W) {
+            typename V::reg b[NV];
+            for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
+            for (int i = 0; i < M; ++i) {
+                const auto x = V::set1(a[i][k]);
+                for (int v = 0; v < NV; ++v) sum[i][v] = V::fma(x, b[v], sum[i][v]);
+            }
+        }
+    }
+    for (int i = 0; i < M; ++i)
+        for (int v = 0; v < NV; ++v) V::store(c + i * t.c_step + v * W, sum[i][v]);
+}
+
+/// See FastKernels::multiply.
+template <class V, int NV>
+void multiply_rows(const Rows<typename V::value>& t) {
+    constexpr Index line = 64 / sizeof(typename V::value);
+    Index m = 0;
+    for (; m + 6 <= t.count; m += 6) {
+        if (t.far) {
+            const Index next = t.count - m - 6 < 6 ? t.count - m - 6 : 6;
+            for (Index tap = 0; tap < t.taps; ++tap)
+                for (Index i = 0; i < next; ++i)
+                    for (Index k = 0; k < t.channels; k += line)
+                        __builtin_prefetch(t.rows + tap * t.tap_step + (m + 6 + i) * t.row_step + k);
+        }
+        multiply_strip<V, 6, NV>(t, m);
+    }
+    switch (t.count - m) {
+        case 5:
+            return multiply_strip<V, 5, NV>(t, m);
+        case 4:
+            return multiply_strip<V, 4, NV>(t, m);
+        case 3:
+            return multiply_strip<V, 3, NV>(t, m);
+        case 2:
+            return multiply_strip<V, 2, NV>(t, m);
+        case 1:
+            return multiply_strip<V, 1, NV>(t, m);
+    }
+}
+
+/// B: the window's neighbours x to points p.
+template <Scheme S, class R>
+inline __attribute__((always_inline)) void to_points(const R* x, R* p) {
+    if constexpr (S == Scheme::one) {
+        p[0] = x[0];
+    } else if constexpr (S == Scheme::two_by_two) {
+        p[0] = x[0] - x[1];
+        p[1] = x[1];
+        p[2] = x[2] - x[1];
+    } else {
+        p[0] = x[0] - x[2];
+        p[1] = x[1] + x[2];
+        p[2] = x[2] - x[1];
+        p[3] = x[3] - x[1];
+    }
+}
+
+/// A: products p to outputs y.
+template <Scheme S, class R>
+inline __attribute__((always_inline)) void from_points(const R* p, R* y) {
+    if constexpr (S == Scheme::one) {
+        y[0] = p[0];
+    } else if constexpr (S == Scheme::two_by_two) {
+        y[0] = p[0] + p[1];
+        y[1] = p[1] + p[2];
+    } else {
+        const R sum = p[1] + p[2], difference = p[1] - p[2];
+        y[0] = p[0] + sum;
+        if constexpr (S == Scheme::three_by_two) {
+            y[1] = difference;
+            y[2] = sum + p[3];
+        } else {
+            y[1] = difference + p[3];
+        }
+    }
+}
+
+/// B along two axes, or, with Scheme::one, along one.
+template <Scheme S0, Scheme S1, class R>
+inline __attribute__((always_inline)) void plane_to_points(const R* x, R* p) {
+    constexpr int n0 = static_cast<int>(points_of(S0)), n1 = static_cast<int>(points_of(S1));
+    R between[n0 * n1];
+    for (int e = 0; e < n0; ++e) to_points<S1>(x + e * n1, between + e * n1);
+    for (int q = 0; q < n1; ++q) {
+        R column[n0], point[n0];
+        for (int e = 0; e < n0; ++e) column[e] = between[e * n1 + q];
+        to_points<S0>(column, point);
+        for (int e = 0; e < n0; ++e) p[e * n1 + q] = point[e];
+    }
+}
+
+/// See FastKernels::analyse_plane.
+template <class V, Scheme S0, Scheme S1>
+void analyse_plane(const typename V::value* const* from, typename V::value* to, Index step, Index n) {
+    using T = typename V::value;
+    using R = typename V::reg;
+    constexpr int W = V::width, points = static_cast<int>(points_of(S0) * points_of(S1));
+    const T* x[points];
+    for (int i = 0; i < points; ++i) x[i] = from[i];
+    Index k = 0;
+    for (; k + W <= n; k += W) {
+        R window[points], point[points];
+        for (int i = 0; i < points; ++i) window[i] = V::load(x[i] + k);
+        plane_to_points<S0, S1>(window, point);
+        for (int i = 0; i < points; ++i) V::store(to + i * step + k, point[i]);
+    }
+    if (k < n) {
+        R window[points], point[points];
+        for (int i = 0; i < points; ++i) window[i] = V::load_some(x[i] + k, n - k);
+        plane_to_points<S0, S1>(window, point);
+        for (int i = 0; i < points; ++i) V::store_some(to + i * step + k, point[i], n - k);
+    }
+}
+template <class V, Scheme S>
+void analyse(const typename V::value* const* from, typename V::value* to, Index step, Index n) {
+    analyse_plane<V, Scheme::one, S>(from, to, step, n);
+}
+
+/// See FastKernels::synthesise.
+template <class V, Scheme S>
+void synthesise(typename V::value* sums, Index step, Index n) {
+    using R = typename V::reg;
+    constexpr int W = V::width, points = static_cast<int>(points_of(S)), outputs = static_cast<int>(outputs_of(S));
+    for (Index k = 0; k < n; k += W) {
+        R point[points], output[outputs];
+        for (int i = 0; i < points; ++i) point[i] = V::load(sums + i * step + k);
+        from_points<S>(point, output);
+        for (int i = 0; i < outputs; ++i) V::store(sums + i * step + k, output[i]);
+    }
+}
+
+/// See FastKernels::finish_plane.
+template <class V, Scheme S0, Scheme S1>
+void finish_plane(const typename V::value* from, Index step, typename V::value* const* to, Index n,
+                  const typename V::value* bias, Finish<typename V::value> how) {
+    using T = typename V::value;
+    using R = typename V::reg;
+    constexpr int W = V::width, n0 = static_cast<int>(points_of(S0)), n1 = static_cast<int>(points_of(S1));
+    constexpr int m0 = static_cast<int>(outputs_of(S0)), m1 = static_cast<int>(outputs_of(S1));
+    T* y[m0 * m1];
+    bool all = true;
+    for (int i = 0; i < m0 * m1; ++i) {
+        y[i] = to[i];
+        all = all && y[i] != nullptr;
+    }
+    const bool linear = how.kind == Activation::Kind::linear;
+    for (Index k = 0; k < n; k += W) {
+        R between[m0 * n1], output[m0 * m1];
+        for (int q = 0; q < n1; ++q) {
+            R column[n0], rows[m0];
+            for (int p = 0; p < n0; ++p) column[p] = V::load(from + (p * n1 + q) * step + k);
+            from_points<S0>(column, rows);
+            for (int o = 0; o < m0; ++o) between[o * n1 + q] = rows[o];
+        }
+        for (int o = 0; o < m0; ++o) from_points<S1>(between + o * n1, output + o * m1);
+        const Index some = n - k < W ? n - k : W;
+        if (bias != nullptr) {
+            const R offset = some == W ? V::load(bias + k) : V::load_some(bias + k, some);
+            for (int i = 0; i < m0 * m1; ++i) output[i] = output[i] + offset;
+        }
+        if (!linear) {
+#pragma GCC unroll 1
+            for (int i = 0; i < m0 * m1; ++i) output[i] = activate<V>(output[i], how);
+        }
+        if (all && some == W) {
+            for (int i = 0; i < m0 * m1; ++i) V::store(y[i] + k, output[i]);
+            continue;
+        }
+#pragma GCC unroll 1
+        for (int i = 0; i < m0 * m1; ++i) {
+            if (y[i] == nullptr) continue;
+            if (some == W) {
+                V::store(y[i] + k, output[i]);
+            } else {
+                V::store_some(y[i] + k, output[i], some);
+            }
+        }
+    }
+}
+template <class V, Scheme S>
+void finish_line(const typename V::value* from, Index step, typename V::value* const* to, Index n,
+                 const typename V::value* bias, Finish<typename V::value> how) {
+    finish_plane<V, Scheme::one, S>(from, step, to, n, bias, how);
+}
+
+template <class V>
+constexpr FastKernels<typename V::value> fast_kernels_of() {
+    constexpr Scheme one = Scheme::one, a = Scheme::two_by_two, b = Scheme::three_by_two, c = Scheme::two_by_three;
+    return {{multiply_rows<V, 1>, multiply_rows<V, 2>},
+            {analyse<V, one>, analyse<V, a>, analyse<V, b>, analyse<V, c>},
+            {{},
+             {nullptr, analyse_plane<V, a, a>, analyse_plane<V, a, b>, analyse_plane<V, a, c>},
+             {nullptr, analyse_plane<V, b, a>, analyse_plane<V, b, b>, analyse_plane<V, b, c>},
+             {nullptr, analyse_plane<V, c, a>, analyse_plane<V, c, b>, analyse_plane<V, c, c>}},
+            {synthesise<V, one>, synthesise<V, a>, synthesise<V, b>, synthesise<V, c>},
+            {finish_line<V, one>, finish_line<V, a>, finish_line<V, b>, finish_line<V, c>},
+            {{},
+             {nullptr, finish_plane<V, a, a>, finish_plane<V, a, b>, finish_plane<V, a, c>},
+             {nullptr, finish_plane<V, b, a>, finish_plane<V, b, b>, finish_plane<V, b, c>},
+             {nullptr, finish_plane<V, c, a>, finish_plane<V, c, b>, finish_plane<V, c, c>}}};
+}
+
+}  // namespace
+}  // namespace tconv

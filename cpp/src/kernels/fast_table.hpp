@@ -1,0 +1,71 @@
+// The arithmetic of the fast algorithms along one axis: one table of functions per instruction set. Tiles, axes and
+// threads are unknown here.
+#pragma once
+
+#include <tconv/types.hpp>
+
+#include "table.hpp"
+
+namespace tconv {
+
+/// How an axis is computed: `outputs` neighbours of a convolution with `taps` taps through `points` products,
+///     y[i] = sum over p of A[i][p] * (sum over e of B[p][e] x[i + e]) * (sum over e of G[p][e] g[e]),
+/// where x are outputs + taps - 1 = points neighbours and g the taps, the last one first: docs/fast-algorithms.md.
+enum class Scheme : unsigned char {
+    one,           // F(1,1): a product is a product
+    two_by_two,    // F(2,2): points 0, 1, infinity
+    three_by_two,  // F(3,2): points 0, 1, -1, infinity
+    two_by_three,  // F(2,3): the same points
+};
+inline constexpr int schemes = 4;
+
+constexpr Index points_of(Scheme s) { return s == Scheme::one ? 1 : s == Scheme::two_by_two ? 3 : 4; }
+constexpr Index outputs_of(Scheme s) { return s == Scheme::one ? 1 : s == Scheme::three_by_two ? 3 : 2; }
+constexpr Index taps_of(Scheme s) { return points_of(s) - outputs_of(s) + 1; }
+
+/// A product of rows that lie at one distance with a panel of packed columns, as in Tile:
+///     c[m][n] = (load ? c[m][n] : 0) + sum over t, k of rows[t*tap_step + m*row_step + k] * panel[(t*channels +
+///     k)*width
+///     + n].
+template <class T>
+struct Rows {
+    const T* rows;
+    Index row_step, tap_step;
+    Index count, taps, channels;
+    const T* panel;
+    T* c;
+    Index c_step;
+    bool load;
+    bool far;  // the rows are asked for before they are met
+};
+
+/// The functions of one instruction set for numbers of type T.
+template <class T>
+struct FastKernels {
+    /// [0] half panels, [1] full panels, as in Kernels. The others work on rows of n numbers side
+    /// by side.
+    void (*multiply[2])(const Rows<T>&);
+    /// to[p*step] = sum over e of B[p][e] from[e], by scheme.
+    void (*analyse[schemes])(const T* const* from, T* to, Index step, Index n);
+    /// The same along two axes, of which the second one's points follow each other.
+    void (*analyse_plane[schemes][schemes])(const T* const* from, T* to, Index step, Index n);
+    /// to[i] = sum over p of A[i][p] from[p], where from[p] lie `step` apart, in place; n is in whole vectors.
+    void (*synthesise[schemes])(T* sums, Index step, Index n);
+    /// to[i] = finish(sum over p of A[i][p] from[p] + bias[n]) along an axis, or two; rows that are null are not
+    /// wanted. Writes n numbers, of any n, but reads whole vectors of `from`. `bias` may be nullptr.
+    void (*finish[schemes])(const T* from, Index step, T* const* to, Index n, const T* bias, Finish<T> how);
+    void (*finish_plane[schemes][schemes])(const T* from, Index step, T* const* to, Index n, const T* bias,
+                                           Finish<T> how);
+};
+
+namespace generic {
+extern const FastKernels<float> fast_float;
+extern const FastKernels<double> fast_double;
+}  // namespace generic
+
+namespace avx2 {
+extern const FastKernels<float> fast_float;
+extern const FastKernels<double> fast_double;
+}  // namespace avx2
+
+}  // namespace tconv

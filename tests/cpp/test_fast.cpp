@@ -1,0 +1,198 @@
+// The fast algorithms: right on every geometry that they know, the same bits for every number of threads, and chosen
+// by shapes alone.
+#include <algorithm>
+
+#include "check.hpp"
+#include "oracle.hpp"
+
+using namespace tconv;
+using namespace oracle;
+
+namespace {
+
+Axis cropped(Index in, Index kernel, Index stride, Index crop = 0, Index dilation = 1) {
+    return resolve({in, kernel, stride, dilation}, Padding::crop(crop, crop));
+}
+
+Problem problem(std::string name, Index batch, Index channels, Index filters, Index groups, std::vector<Axis> axes) {
+    Problem p{std::move(name), {}};
+    p.geometry.batch = batch;
+    p.geometry.in_channels = channels;
+    p.geometry.filters = filters;
+    p.geometry.groups = groups;
+    p.geometry.axes = std::move(axes);
+    return p;
+}
+
+/// Every scheme, along one axis and several; boxes and blocks that are full and that are not; phases with other taps.
+const std::vector<Problem>& fast_problems() {
+    static const std::vector<Problem> all = {
+        problem("two taps", 2, 24, 20, 1, {cropped(23, 4, 2, 1), cropped(14, 4, 2, 1)}),
+        problem("two taps, tiny", 3, 40, 16, 1, {cropped(4, 4, 2, 1), cropped(4, 4, 2, 1)}),
+        problem("three taps", 1, 16, 33, 1, {cropped(13, 3, 1, 1), cropped(14, 3, 1, 1)}),
+        problem("two taps and one", 2, 24, 8, 1, {cropped(9, 3, 2, 1), cropped(10, 3, 2, 1)}),
+        problem("three taps and two", 1, 17, 9, 1, {cropped(9, 5, 2, 2), cropped(8, 5, 2)}),
+        problem("vocoder", 1, 48, 24, 1, {cropped(50, 16, 8, 4)}),
+        problem("many columns", 1, 9, 300, 1, {cropped(40, 4, 2, 1)}),
+        problem("many channels", 1, 1500, 5, 1, {cropped(9, 4, 2, 1)}),
+        problem("volume", 2, 12, 10, 1, {cropped(6, 4, 2, 1), cropped(5, 4, 2, 1), cropped(7, 4, 2, 1)}),
+        problem("volume, classes", 1, 8, 6, 1, {cropped(5, 3, 2, 1), cropped(6, 3, 2, 1), cropped(4, 3, 2, 1)}),
+        problem("groups", 1, 24, 36, 3, {cropped(15, 4, 2, 1), cropped(11, 4, 2, 1)}),
+        problem("dilated", 1, 20, 12, 1, {cropped(17, 3, 1, 0, 3), cropped(19, 3, 1, 0, 2)}),
+        problem("dilated and strided", 1, 20, 12, 1, {cropped(17, 5, 2, 0, 3), cropped(9, 5, 3, 0, 2)}),
+        problem("many taps", 1, 13, 6, 1, {cropped(30, 9, 1, 4), cropped(9, 7, 1, 3)}),
+        problem("bias beyond", 2, 16, 8, 1, {{11, 40, 4, 2, 1, -9}, {9, 9, 4, 2, 1, 6}}),
+        problem("four axes", 1, 6, 4, 1,
+                {cropped(3, 3, 1, 1), cropped(4, 4, 2, 1), cropped(3, 3, 1), cropped(3, 2, 1)}),
+    };
+    return all;
+}
+
+template <class T>
+std::vector<T> run(const Plan<T, dynamic>& plan, const Problem& p, const Tensors<T>& t) {
+    Guarded<T> y(problems::output_size(p.geometry));
+    plan(t.x.data(), t.bias_or_null(), y.data());
+    CHECK(y.guards_intact());
+    return y.inside();
+}
+
+/// A transform mixes neighbours: the rounding of a sum is that of the largest sum around, where direct's is its own.
+Exact by_the_largest(Exact exact) {
+    double largest = 0;
+    for (const double size : exact.size) largest = std::max(largest, size);
+    for (double& size : exact.size) size = largest;
+    return exact;
+}
+
+template <class T>
+void check_fast(const Problem& p, std::uint64_t seed) {
+    const Tensors<T> tensors(p, seed);
+    const Exact expected = by_the_largest(exact(Product::forward, p, tensors));
+    for (const Isa isa : available_isas()) {
+        const harness::Subject subject(std::string(name(isa)) + "/" + type_name<T>() + ", " + describe(p));
+        Options options = p.options();
+        options.isa = isa;
+        options.algorithm = Algorithm::fast;
+        options.threads = 1;
+        const Plan<T, dynamic> plan(p.geometry, tensors.kernel.data(), options);
+        const std::vector<T> y = run(plan, p, tensors);
+        check_close(expected, p.activation, y);
+        CHECK(same_bits(compute(Product::forward, p, tensors, options), y));
+        for (const int threads : {2, 5}) {
+            options.threads = threads;
+            CHECK(same_bits(run(plan.at(p.geometry, options), p, tensors), y));
+        }
+    }
+}
+
+bool is_fast(const Geometry<dynamic>& g, Options options, Index kernel_numbers) {
+    const std::vector<float> kernel(static_cast<std::size_t>(kernel_numbers), 1);
+    return Plan<float, dynamic>(g, kernel.data(), options).describe().rfind("fast", 0) == 0;
+}
+
+}  // namespace
+
+TEST("fast/every scheme") {
+    for (Problem p : fast_problems()) {
+        CHECK(is_fast(
+            p.geometry,
+            [] {
+                Options options;
+                options.algorithm = Algorithm::fast;
+                return options;
+            }(),
+            problems::kernel_size(p.geometry)));
+        for (const DataFormat format : {DataFormat::channels_last, DataFormat::channels_first}) {
+            p.format = format;
+            for_each_type([&]<class T>() { check_fast<T>(p, 3); });
+            p.activation = {Activation::Kind::leaky_relu, 0.2};
+            check_fast<float>(p, 4);
+            p.activation = {Activation::Kind::tanh, 0};
+            p.bias = false;
+            check_fast<float>(p, 5);
+            p.bias = true;
+            p.activation = {};
+        }
+    }
+}
+
+TEST("fast/random problems") {
+    for (std::uint64_t seed = 3000; seed < 3200; ++seed) {
+        const Problem p = problems::random(seed);
+        for_each_type([&]<class T>() { check_fast<T>(p, seed); });
+    }
+}
+
+// The same weights serve every geometry, whatever scheme it takes, and a plan remembers none of its history.
+TEST("fast/elsewhere") {
+    Problem p = fast_problems().front();
+    Options options;
+    options.algorithm = Algorithm::fast;
+    const Tensors<float> first(p);
+    const Plan<float, dynamic> plan(p.geometry, first.kernel.data(), options);
+    for (const Index extent : {1, 4, 17, 5, 30, 4, 1}) {
+        for (const Index batch : {1, 3}) {
+            p.geometry.batch = batch;
+            for (Axis& axis : p.geometry.axes) axis = cropped(extent, 4, 2, 0);
+            Tensors<float> t(p, 9);
+            t.kernel = first.kernel;
+            const harness::Subject subject(describe(p));
+            const std::vector<float> y = run(plan.at(p.geometry), p, t);
+            check_close(by_the_largest(exact(Product::forward, p, t)), {}, y);
+            CHECK(same_bits(run(Plan<float, dynamic>(p.geometry, t.kernel.data(), options), p, t), y));
+        }
+    }
+}
+
+TEST("fast/asked for, refused, and left to the model") {
+    Options options;
+    options.threads = 1;
+    const Problem large = problem("large", 4, 128, 128, 1, {cropped(24, 4, 2, 1), cropped(24, 4, 2, 1)});
+    const Index numbers = problems::kernel_size(large.geometry);
+    CHECK(is_fast(large.geometry, options, numbers));
+    for (const int threads : {2, 7}) {
+        options.threads = threads;
+        CHECK(is_fast(large.geometry, options, numbers));
+    }
+    options.algorithm = Algorithm::direct;
+    CHECK(!is_fast(large.geometry, options, numbers));
+    options.algorithm = Algorithm::automatic;
+    const Problem small = problem("small", 1, 4, 4, 1, {cropped(5, 4, 2, 1), cropped(5, 4, 2, 1)});
+    CHECK(!is_fast(small.geometry, options, problems::kernel_size(small.geometry)));
+    options.algorithm = Algorithm::fast;
+    CHECK(is_fast(small.geometry, options, problems::kernel_size(small.geometry)));
+    // One tap in every phase: no product is made twice.
+    const Problem one = problem("one tap", 4, 128, 128, 1, {cropped(24, 2, 2), cropped(24, 2, 2)});
+    CHECK(!is_fast(one.geometry, options, problems::kernel_size(one.geometry)));
+}
+
+// A kernel with infinities or NaN is direct's, and exact: sums of weights would spread them.
+TEST("fast/weights that are not finite") {
+    for (const float value : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+        for (Problem p : fast_problems()) {
+            Tensors<float> t(p);
+            t.kernel[t.kernel.size() / 2] = value;
+            Options options = p.options();
+            options.algorithm = Algorithm::fast;
+            const harness::Subject subject(describe(p));
+            check_close(exact(Product::forward, p, t), p.activation, compute(Product::forward, p, t, options));
+        }
+    }
+}
+
+// An input with one spoils no more than the tiles that read it: outputs far from it are what they would be without it.
+TEST("fast/inputs that are not finite spoil their neighbourhood") {
+    Problem p = problem("one axis", 1, 16, 16, 1, {cropped(200, 4, 2, 1)});
+    Tensors<float> t(p);
+    Options options;
+    options.algorithm = Algorithm::fast;
+    const std::vector<float> clean = compute(Product::forward, p, t, options);
+    t.x[100 * 16 + 3] = std::numeric_limits<float>::infinity();
+    const std::vector<float> y = compute(Product::forward, p, t, options);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+        const auto pixel = static_cast<Index>(i) / 16;
+        const bool reads = pixel >= 199 && pixel <= 202;
+        if (reads) CHECK(!std::isfinite(y[i]));
+        if (pixel < 190 || pixel > 212) CHECK(y[i] == clean[i]);
+    }
+}
