@@ -17,23 +17,38 @@ using detail::Step;
 constexpr Index step_products = 1024;  // in a chain of sums that stays in registers
 constexpr Index chunk = 16;            // channels transformed at once
 
-/// G of a scheme: points from taps, the last tap first.
-constexpr double to_two_by_two[3][2] = {{1, 0}, {1, 1}, {0, 1}};
-constexpr double to_three_by_two[4][2] = {{1, 0}, {0.5, 0.5}, {0.5, -0.5}, {0, 1}};
-constexpr double to_two_by_three[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
-
-double weight_of(Scheme s, Index point, Index entry) {
-    switch (s) {
-        case Scheme::one:
-            return 1;
-        case Scheme::two_by_two:
-            return to_two_by_two[point][entry];
-        case Scheme::three_by_two:
-            return to_three_by_two[point][entry];
-        case Scheme::two_by_three:
-            return to_two_by_three[point][entry];
+/// G of a scheme, points from taps, the last tap first: of a chunk of numbers, which lie `step` apart, in place.
+void apply_weights(Scheme scheme, double* x, Index step) {
+    double *const x1 = x + step, *const x2 = x + 2 * step, *const x3 = x + 3 * step;
+    for (Index i = 0; i < chunk; ++i) {
+        switch (scheme) {
+            case Scheme::one:
+                break;
+            case Scheme::two_by_two:
+                x2[i] = x1[i];
+                x1[i] = x[i] + x1[i];
+                break;
+            case Scheme::three_by_two:
+                x3[i] = x1[i];
+                x2[i] = 0.5 * (x[i] - x1[i]);
+                x1[i] = 0.5 * (x[i] + x1[i]);
+                break;
+            case Scheme::two_by_three: {
+                const double outer = 0.5 * (x[i] + x2[i]), inner = 0.5 * x1[i];
+                x3[i] = x2[i];
+                x1[i] = outer + inner;
+                x2[i] = outer - inner;
+                break;
+            }
+        }
     }
-    return 0;
+}
+
+/// Points from one to the next along an axis.
+Index point_stride(const FastWindow& w, std::size_t axis) {
+    Index stride = 1;
+    for (std::size_t a = axis + 1; a < w.schemes.size(); ++a) stride *= points_of(w.schemes[a]);
+    return stride;
 }
 
 /// The kernel of a product group as it was, [tap][target channel][source channel], from the packed one.
@@ -141,83 +156,89 @@ FastPacked<T>::FastPacked(const detail::Packed<T>& packed_, FastChoice choice_)
     }
 }
 
+// [point][step][part][channel][width], some channels and one column after the other: their lines stay in the cache.
 template <class T>
 void FastPacked<T>::fill(const Buffer<C>& kernel, Index group, const FastWindow& w, Index panel) {
-    const Index channels = packed.source_channels, filters = packed.target_channels;
-    const Index panel_width = width(w, panel), first = panel * packed.full_width;
-    const std::size_t rank = w.schemes.size();
+    const Index channels = packed.source_channels, panel_width = width(w, panel), first = panel * packed.full_width;
+    const Index point_stride = w.parts * channels * panel_width;
     C* const to = weights.data() + group * group_weights + panel_weights(w, panel);
-
-    std::vector<Index> part_at(rank, 0), entry_at(rank, 0);
     std::vector<double> numbers(static_cast<std::size_t>(w.points * chunk));
-    for (Index n = 0; n < panel_width; ++n) {
-        const Index column = first + n;
-        for (Index step = 0; step < w.steps; ++step) {
-            const Index begin = step_channel(w, step), end = step_channel(w, step + 1);
-            for (Index part = 0; part < w.parts; ++part) {
-                C* const to_part = to + (begin * w.parts + part * (end - begin)) * panel_width + n;
-                const Index point_stride = w.parts * channels * panel_width;
-                if (column >= w.columns) {
-                    for (Index point = 0; point < w.points; ++point)
-                        for (Index k = begin; k < end; ++k)
-                            to_part[point * point_stride + (k - begin) * panel_width] = 0;
-                    continue;
-                }
-                const auto& member = w.window.members[static_cast<std::size_t>(column / filters)];
-                for (std::size_t a = rank, rest = static_cast<std::size_t>(part); a-- > 0;) {
-                    part_at[a] = static_cast<Index>(rest) % w.parts_along[a];
-                    rest /= static_cast<std::size_t>(w.parts_along[a]);
-                }
-                for (Index k = begin; k < end; k += chunk) {
-                    const Index some = std::min(chunk, end - k);
-                    // The taps, as the first entries along each axis; then each axis in place, from entries to points.
-                    for (Index point = 0; point < w.points; ++point) {
-                        Index place = 0, scale = packed.target_channels;
-                        bool inside = true;
-                        Index rest = point;
-                        for (std::size_t a = rank; a-- > 0;) {
-                            const Index q = taps_of(w.schemes[a]), entry = rest % points_of(w.schemes[a]);
-                            rest /= points_of(w.schemes[a]);
-                            const Index m = part_at[a] * q + q - 1 - entry;
-                            inside = inside && entry < q && m < member[a].taps;
-                            place += (member[a].first_tap + m * member[a].tap_step) * scale;
-                            scale *= packed.axes[a].kernel;
-                        }
-                        double* row = numbers.data() + point * chunk;
-                        if (!inside) {
-                            std::fill_n(row, some, 0.0);
-                            continue;
-                        }
-                        const C* from = kernel.data() + (place + column % filters) * channels + k;
-                        for (Index i = 0; i < some; ++i) row[i] = static_cast<double>(from[i]);
-                    }
-                    for (Index stride = 1, a = static_cast<Index>(rank) - 1; a >= 0; --a) {
-                        const Scheme scheme = w.schemes[static_cast<std::size_t>(a)];
-                        const Index count = points_of(scheme), q = taps_of(scheme);
-                        if (scheme != Scheme::one) {
-                            for (Index at = 0; at < w.points; ++at) {
-                                if (at / stride % count != 0) continue;
-                                for (Index i = 0; i < some; ++i) {
-                                    double entries[4];
-                                    for (Index e = 0; e < q; ++e)
-                                        entries[e] = numbers[static_cast<std::size_t>((at + e * stride) * chunk + i)];
-                                    for (Index p = 0; p < count; ++p) {
-                                        double sum = 0;
-                                        for (Index e = 0; e < q; ++e) sum += weight_of(scheme, p, e) * entries[e];
-                                        numbers[static_cast<std::size_t>((at + p * stride) * chunk + i)] = sum;
-                                    }
-                                }
-                            }
-                        }
-                        stride *= count;
+    for (Index step = 0; step < w.steps; ++step) {
+        const Index begin = step_channel(w, step), end = step_channel(w, step + 1);
+        for (Index part = 0; part < w.parts; ++part) {
+            const std::vector<Index> entries = entries_of(w, part);
+            for (Index k = begin; k < end; k += chunk) {
+                const Index some = std::min(chunk, end - k);
+                C* const here = to + (begin * w.parts + part * (end - begin) + k - begin) * panel_width;
+                for (Index n = 0; n < panel_width; ++n) {
+                    if (first + n < w.columns) {
+                        take(kernel, w, first + n, entries, k, some, numbers.data());
+                        to_points(w, numbers.data());
+                    } else {
+                        std::fill(numbers.begin(), numbers.end(), 0.0);
                     }
                     for (Index point = 0; point < w.points; ++point)
                         for (Index i = 0; i < some; ++i)
-                            to_part[point * point_stride + (k - begin + i) * panel_width] =
+                            here[point * point_stride + i * panel_width + n] =
                                 static_cast<C>(numbers[static_cast<std::size_t>(point * chunk + i)]);
                 }
             }
         }
+    }
+}
+
+/// The tap along each axis that is entry e of a part, [point][axis]; past the axis' taps for points that are no entry.
+template <class T>
+std::vector<Index> FastPacked<T>::entries_of(const FastWindow& w, Index part) const {
+    const std::size_t rank = w.schemes.size();
+    std::vector<Index> part_at(rank), taps;
+    for (std::size_t a = rank; a-- > 0;) {
+        part_at[a] = part % w.parts_along[a];
+        part /= w.parts_along[a];
+    }
+    for (Index point = 0; point < w.points; ++point) {
+        for (std::size_t a = 0; a < rank; ++a) {
+            const Index q = taps_of(w.schemes[a]);
+            const Index entry = point / point_stride(w, a) % points_of(w.schemes[a]);
+            taps.push_back(entry < q ? part_at[a] * q + q - 1 - entry : w.window.taps_along[a]);
+        }
+    }
+    return taps;
+}
+
+/// A column's taps for some channels, each where the point lies that is its number.
+template <class T>
+void FastPacked<T>::take(const Buffer<C>& kernel, const FastWindow& w, Index column, const std::vector<Index>& entries,
+                         Index channel, Index some, double* numbers) const {
+    const auto& member = w.window.members[static_cast<std::size_t>(column / packed.target_channels)];
+    const Index* tap = entries.data();
+    for (Index point = 0; point < w.points; ++point) {
+        Index place = 0;
+        bool inside = true;
+        for (std::size_t a = 0; a < member.size(); ++a, ++tap) {
+            inside = inside && *tap < member[a].taps;
+            place = place * packed.axes[a].kernel + member[a].first_tap + *tap * member[a].tap_step;
+        }
+        double* const row = numbers + point * chunk;
+        if (!inside) {
+            std::fill_n(row, chunk, 0.0);
+            continue;
+        }
+        const C* const from =
+            kernel.data() +
+            (place * packed.target_channels + column % packed.target_channels) * packed.source_channels + channel;
+        for (Index i = 0; i < some; ++i) row[i] = static_cast<double>(from[i]);
+    }
+}
+
+/// G along each axis, in place.
+template <class T>
+void FastPacked<T>::to_points(const FastWindow& w, double* numbers) const {
+    for (const std::size_t a : w.axes) {
+        const Scheme scheme = w.schemes[a];
+        const Index count = points_of(scheme), stride = point_stride(w, a) * chunk;
+        for (Index outer = 0; outer < w.points * chunk; outer += count * stride)
+            for (Index at = outer; at < outer + stride; at += chunk) apply_weights(scheme, numbers + at, stride);
     }
 }
 

@@ -69,7 +69,11 @@ class FastPacked : public FastColumns {
     Buffer<C> weights;
 
   private:
-    void fill(const Buffer<C>& kernel, Index group, const FastWindow& window, Index panel);
+    void fill(const Buffer<C>& kernel, Index group, const FastWindow& w, Index panel);
+    std::vector<Index> entries_of(const FastWindow& w, Index part) const;
+    void take(const Buffer<C>& kernel, const FastWindow& w, Index column, const std::vector<Index>& entries,
+              Index channel, Index some, double* numbers) const;
+    void to_points(const FastWindow& w, double* numbers) const;
 };
 
 }  // namespace tconv

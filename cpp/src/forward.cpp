@@ -30,7 +30,7 @@ template <class T>
 class Prepared {
   public:
     Prepared(std::shared_ptr<const Packed<T>> packed_, std::shared_ptr<FastCache<T>> cache_, const Geometry<dynamic>& g,
-             const Options& options_, bool kept)
+             const Options& options_)
         : packed(std::move(packed_)),
           cache(std::move(cache_)),
           geometry(g),
@@ -43,7 +43,7 @@ class Prepared {
         finish = {options.activation.kind, static_cast<compute_t<T>>(options.activation.alpha)};
         if (packed->plain.size() > 0) return;
         const std::vector<AxisMap> maps = forward_maps(g);
-        if (output > 0) decide_how(maps, kept);
+        if (output > 0) decide_how(maps);
         if (!fast) product.emplace(*packed, maps, g.batch, options.data_format, threads);
     }
 
@@ -60,13 +60,13 @@ class Prepared {
     std::optional<Product<T>> product;  // neither for Algorithm::reference
 
   private:
-    void decide_how(const std::vector<AxisMap>& maps, bool kept) {
+    void decide_how(const std::vector<AxisMap>& maps) {
         if (!packed->finite) {  // sums of weights would take infinities and NaN where no weight has them
             why = "weights are not finite";
             return;
         }
         const FastDecision decision =
-            decide(*packed, maps, geometry.batch, sizeof(compute_t<T>), options.algorithm, kept);
+            decide(*packed, maps, geometry.batch, sizeof(compute_t<T>), options.algorithm, !options.once);
         why = decision.why;
         if (!decision.choice) return;
         transformed = cache->get(*packed, *decision.choice);
@@ -89,13 +89,13 @@ std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>& g, const T* kerne
 template <class T>
 std::shared_ptr<const Prepared<T>> prepare(std::shared_ptr<const Packed<T>> packed, const Geometry<dynamic>& g,
                                            const Options& options) {
-    return std::make_shared<const Prepared<T>>(std::move(packed), std::make_shared<FastCache<T>>(), g, options, true);
+    return std::make_shared<const Prepared<T>>(std::move(packed), std::make_shared<FastCache<T>>(), g, options);
 }
 
 template <class T>
 std::shared_ptr<const Prepared<T>> prepare(const Prepared<T>& other, const Geometry<dynamic>& g,
                                            const Options& options) {
-    return std::make_shared<const Prepared<T>>(other.packed, other.cache, g, options, true);
+    return std::make_shared<const Prepared<T>>(other.packed, other.cache, g, options);
 }
 
 template <class T>
@@ -172,7 +172,9 @@ std::string describe(const Prepared<T>& prepared) {
 template <class T>
 void conv_transpose(const Geometry<dynamic>& g, const T* x, const T* kernel, const T* bias, T* y,
                     const Options& options) {
-    run(Prepared<T>(pack(g, kernel, options), std::make_shared<FastCache<T>>(), g, options, false), x, bias, y);
+    Options once = options;
+    once.once = true;
+    run(*prepare(pack(g, kernel, once), g, once), x, bias, y);
 }
 
 #define TCONV_INSTANTIATE(T)                                                                                           \

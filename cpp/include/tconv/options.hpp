@@ -29,6 +29,7 @@ struct Options {
     DataFormat data_format = DataFormat::channels_last;
     Activation activation{};
     Algorithm algorithm = Algorithm::automatic;
+    bool once = false;  // a plan will serve one call: what it takes to prepare it counts for Algorithm::automatic
 };
 
 /// The instruction sets compiled in that this processor can run, best first.
