@@ -49,7 +49,7 @@ class AnyPlan {
     /// The plan for inputs of one shape. The shapes are the user's: with a batch axis, or without.
     AnyRun at(std::vector<Index> x_shape, std::vector<Index> y_shape, const py::dtype& dtype, Index batch,
               const std::vector<AxisTuple>& axes, bool channels_first, const std::string& activation, double alpha,
-              int threads) const;
+              int threads, bool once) const;
 
     std::size_t packed_bytes() const {
         return std::visit([](const auto& plan) { return plan.packed_bytes(); }, *plan_);
@@ -115,13 +115,14 @@ class AnyRun {
 
 AnyRun AnyPlan::at(std::vector<Index> x_shape, std::vector<Index> y_shape, const py::dtype& dtype, Index batch,
                    const std::vector<AxisTuple>& axes, bool channels_first, const std::string& activation, double alpha,
-                   int threads) const {
+                   int threads, bool once) const {
     const Geometry<dynamic> g = make_geometry(batch, in_channels_, filters_, groups_, axes);
     check(g);
     return std::visit(
         [&]<class T>(const Plan<T, dynamic>& plan) {
             Options options = plan.options();
             options.threads = threads;
+            options.once = once;
             options.data_format = channels_first ? DataFormat::channels_first : DataFormat::channels_last;
             options.activation = {activation_from_name(activation), alpha};
             demand_size(x_shape, numbers_of(input_shape(g, options.data_format)), "x");
@@ -142,7 +143,7 @@ void register_plan(py::module_& module) {
              py::arg("algorithm"))
         .def("at", &AnyPlan::at, py::kw_only(), py::arg("x_shape"), py::arg("y_shape"), py::arg("dtype"),
              py::arg("batch"), py::arg("axes"), py::arg("channels_first"), py::arg("activation"), py::arg("alpha"),
-             py::arg("threads"))
+             py::arg("threads"), py::arg("once"))
         .def_property_readonly("packed_bytes", &AnyPlan::packed_bytes);
     py::class_<AnyRun>(module, "Run")
         .def("__call__", &AnyRun::operator(), py::arg("x"), py::arg("bias"), py::arg("out"))

@@ -25,6 +25,7 @@ constexpr double per_tile = 800, per_block = 300;
 constexpr double per_analysed[] = {0, 5, 8, 9};              // a number read, added and written, by the number of axes
 constexpr double per_synthesised[] = {0, 4, 5, 5};           // the same of a sum
 constexpr double per_output = 6, slower_uneven = 2.5;        // a number stored; where rows of them are no whole vectors
+constexpr double per_plane_output = 200;                     // beyond direct's: a number stored far from its neighbours
 constexpr double per_shared_write = 6, per_shared_read = 3;  // a transformed number that goes through the third cache
 constexpr double per_streamed_byte = 2.5;                    // of weights that a block of tiles meets
 constexpr double per_packed = 160;                           // a number transformed in double precision, and written
@@ -79,7 +80,7 @@ double direct_time(const Columns& columns, const std::vector<AxisMap>& maps, Ind
 
 /// The time of one window with schemes, and the numbers that its weights take.
 double fast_time(const Columns& columns, const FastWindow& w, const std::vector<AxisMap>& maps, Index batch,
-                 Index sum_bytes, double* weights) {
+                 Index sum_bytes, bool planes, double* weights) {
     double tiles = number(batch);
     for (std::size_t a = 0; a < maps.size(); ++a) {
         const Index rows = rows_of(w.window, a, maps[a]), spread = w.spread(a);
@@ -110,7 +111,8 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
     const bool uneven = columns.target_channels % (columns.full_width / 2) != 0;
     const double after =
         tiles * (number(w.columns) * (number(static_cast<Index>(axes)) * points * per_synthesised[known] +
-                                      number(w.outputs) * per_output * (uneven ? slower_uneven : 1)) +
+                                      number(w.outputs) * (per_output * (uneven ? slower_uneven : 1) +
+                                                           (planes ? per_plane_output : 0))) +
                  number(ceil_div(w.columns, 64)) * (per_block + slices * per_transform));
     const double streamed =
         *weights * number(sum_bytes) * per_streamed_byte * std::max(1.0, tiles / number(most_tiles));
@@ -119,7 +121,7 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
 
 /// The best schemes of one window: every axis tried with every scheme that may do.
 std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, const std::vector<AxisMap>& maps,
-                                 Index batch, Index sum_bytes, bool must, double* time, double* weights) {
+                                 Index batch, Index sum_bytes, bool planes, bool must, double* time, double* weights) {
     const std::size_t rank = maps.size();
     std::vector<std::vector<Scheme>> candidates;
     for (std::size_t a = 0; a < rank; ++a) {
@@ -149,7 +151,7 @@ std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, c
         }
         const FastWindow w(window, schemes, columns.source_channels, columns.target_channels);
         double numbers = 0;
-        const double t = fast_time(columns, w, maps, batch, sum_bytes, &numbers);
+        const double t = fast_time(columns, w, maps, batch, sum_bytes, planes, &numbers);
         if (t < least || (must && fast && !best_fast)) {
             least = t;
             best = schemes;
@@ -164,7 +166,8 @@ std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, c
 }  // namespace
 
 FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, Index batch, Index sum_bytes,
-                    Algorithm algorithm, bool kept) {
+                    DataFormat format, Algorithm algorithm, bool kept) {
+    const bool planes = format == DataFormat::channels_first;
     FastDecision decision;
     const bool must = algorithm == Algorithm::fast;
     if (algorithm == Algorithm::direct || algorithm == Algorithm::reference) {
@@ -186,6 +189,7 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
         return decision;
     }
     times.fast = std::numeric_limits<double>::infinity();
+    double packing = 0;
     for (const Join join : {Join::all_axes, Join::none}) {
         const std::vector<Window> windows = make_windows(columns.phases, join);
         if (windows.size() > most_windows && !(must && join == Join::all_axes)) continue;
@@ -195,23 +199,25 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
         double sum = 0, packed = 0;
         for (const Window& window : windows) {
             double time = 0, weights = 0;
-            choice.schemes.push_back(best_schemes(columns, window, maps, batch, sum_bytes, must, &time, &weights));
+            choice.schemes.push_back(
+                best_schemes(columns, window, maps, batch, sum_bytes, planes, must, &time, &weights));
             for (const Scheme scheme : choice.schemes.back()) fast = fast || scheme != Scheme::one;
             sum += time;
             packed += weights;
         }
-        if (!kept) sum += packed * per_packed;
         sum *= number(columns.product_groups);
         if (!fast || sum >= times.fast) continue;
         times.fast = sum;
+        packing = packed * number(columns.product_groups) * per_packed;
         decision.choice = std::move(choice);
     }
     if (!decision.choice) {
         decision.why = "nothing to save";
         return decision;
     }
+    if (!kept) times.fast += packing;  // it has no part in which schemes are best: a plan takes the same ones
     char text[80];
-    std::snprintf(text, sizeof text, "%.3g times as fast as direct by the model", times.direct / times.fast);
+    std::snprintf(text, sizeof text, "%.2f times as fast as direct by the model", times.direct / times.fast);
     decision.why = text;
     if (!must && times.fast * least_gain > times.direct) decision.choice.reset();
     return decision;

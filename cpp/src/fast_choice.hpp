@@ -22,6 +22,6 @@ struct FastDecision {
 /// The fastest way for rows given by the maps. `kept` says that the transformed kernel serves many calls, so that one
 /// need not pay for it.
 FastDecision decide(const detail::Columns& columns, const std::vector<AxisMap>& maps, Index batch, Index sum_bytes,
-                    Algorithm algorithm, bool kept);
+                    DataFormat format, Algorithm algorithm, bool kept);
 
 }  // namespace tconv

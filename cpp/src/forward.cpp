@@ -65,8 +65,8 @@ class Prepared {
             why = "weights are not finite";
             return;
         }
-        const FastDecision decision =
-            decide(*packed, maps, geometry.batch, sizeof(compute_t<T>), options.algorithm, !options.once);
+        const FastDecision decision = decide(*packed, maps, geometry.batch, sizeof(compute_t<T>), options.data_format,
+                                             options.algorithm, !options.once);
         why = decision.why;
         if (!decision.choice) return;
         transformed = cache->get(*packed, *decision.choice);

@@ -369,3 +369,17 @@ def threads(operation: str, value: object) -> int:
     """`num_threads` as the core wants it: 0 stands for its own default. What no machine can start is cut off."""
     number = config.threads_setting() if value is None else integer(operation, "num_threads", value, least=1)
     return min(number, _MOST_THREADS)
+
+
+ALGORITHMS = {"auto": "automatic", "direct": "direct", "fast": "fast"}
+"""How users name the core's algorithms."""
+
+
+def algorithm(operation: str, value: object) -> str:
+    """One of ALGORITHMS, as users name it."""
+    legal = " or ".join(f'"{name}"' for name in ALGORITHMS)
+    if not isinstance(value, str):
+        fail(operation, f"algorithm={show(value)} must be {legal}", TypeError)
+    if value not in ALGORITHMS:
+        fail(operation, f"algorithm={show(value)} must be {legal}", ValueError)
+    return str(value)

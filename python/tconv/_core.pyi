@@ -31,6 +31,7 @@ class Plan:
         activation: str,
         alpha: float,
         threads: int,
+        once: bool,
     ) -> Run: ...
     @property
     def packed_bytes(self) -> int: ...

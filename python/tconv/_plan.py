@@ -35,6 +35,7 @@ class Plan:
         activation: as in conv_transpose.
         dtype: the dtype computed in and of the result, "float32", "float64", "float16" or "bfloat16"; None for the
             kernel's own, or the default float type where the kernel holds integers.
+        algorithm: as in conv_transpose.
 
     Attributes:
         dtype: dtype of the results.
@@ -55,6 +56,7 @@ class Plan:
 
     __slots__ = (
         "_activation",
+        "_algorithm",
         "_alpha",
         "_dtype",
         "_filters",
@@ -67,7 +69,7 @@ class Plan:
     )
 
     _plan: _core.Plan
-    _last: tuple[tuple[int, ...], int, _core.Run] | None
+    _last: tuple[tuple[int, ...], int, _core.Run, bool] | None
 
     def __init__(
         self,
@@ -82,6 +84,7 @@ class Plan:
         data_format: str | None = None,
         activation: Any = None,
         dtype: DTypeLike | None = None,
+        algorithm: str = "auto",
     ) -> None:
         array = _convert.to_array(OPERATION, "kernel", kernel)
         if dtype is None:
@@ -99,11 +102,17 @@ class Plan:
             groups=groups,
             data_format=data_format,
         )
-        self._prepare(array.shape, decided, spec, activation)
+        self._prepare(array.shape, decided, spec, activation, _args.algorithm(OPERATION, algorithm))
         self._pack(array)
 
     def __call__(
-        self, x: ArrayLike, bias: ArrayLike | None = None, *, out: Array | None = None, num_threads: int | None = None
+        self,
+        x: ArrayLike,
+        bias: ArrayLike | None = None,
+        *,
+        out: Array | None = None,
+        num_threads: int | None = None,
+        once: bool = False,
     ) -> Array:
         """The transposed convolution of `x`.
 
@@ -112,6 +121,8 @@ class Plan:
             bias: ``(filters,)``, or None.
             out: where to write the result: C-contiguous, of its shape and dtype, overlapping no argument.
             num_threads: at least 1; None for the default. The result does not depend on it.
+            once: the plan will not be called again for such an `x`, so that algorithm "auto" counts what it takes to
+                prepare the weights for this call.
 
         Raises:
             TypeError: an argument of the wrong type, or whose float dtype is wider than the plan's.
@@ -129,7 +140,7 @@ class Plan:
                 self._check_dtype("bias", offset)
             if offset.shape != (self._filters,):
                 self._refuse_bias(offset)
-        run = self._run_for(array.shape, threads)
+        run = self._run_for(array.shape, threads, bool(once))
         if out is not None:
             _convert.check_out(OPERATION, out, run.y_shape, dtype, [("x", array), ("bias", offset)])
         return self._run(run, array, offset, out)
@@ -181,7 +192,7 @@ class Plan:
         """
         rank = self._spec.rank
         shape = _args.extents(OPERATION, "input_shape", input_shape, (rank + 1, rank + 2))
-        return self._make_run(self._resolve(shape), _args.threads(OPERATION, None)).describe()
+        return self._make_run(self._resolve(shape), _args.threads(OPERATION, None), False).describe()
 
     def __copy__(self) -> Plan:
         return self  # immutable
@@ -193,12 +204,15 @@ class Plan:
         spec = self._spec
         return f"Plan(kernel={self._kernel}, strides={spec.strides}, padding={spec.mode!r}, dtype={self._dtype})"
 
-    def _prepare(self, kernel: tuple[int, ...], dtype: np.dtype[Any], spec: Spec, activation: Any) -> None:
+    def _prepare(
+        self, kernel: tuple[int, ...], dtype: np.dtype[Any], spec: Spec, activation: Any, algorithm: str
+    ) -> None:
         """Everything but the packing."""
         self._kernel = kernel
         self._spec = spec
         self._dtype = dtype
         self._filters = _problem.filters(OPERATION, kernel, spec.groups)
+        self._algorithm = algorithm
         self._last = None
         function = _activation(activation)
         fused = activations.fused(function)
@@ -219,7 +233,7 @@ class Plan:
             groups=spec.groups,
             dtype=self._wide.name,
             isa="best",
-            algorithm="automatic",
+            algorithm=_args.ALGORITHMS[self._algorithm],
         )
 
     def last_run(self, shape: tuple[int, ...]) -> tuple[int, Callable[..., Any]] | None:
@@ -227,12 +241,12 @@ class Plan:
         result: a function of x, bias and None for arrays of exactly these shapes and `dtype`; None for others.
         """
         last = self._last
-        return None if last is None or last[0] != shape or self._function is not None else last[1:]
+        return None if last is None or last[0] != shape or self._function is not None else last[1:3]
 
     def _resolve(self, shape: tuple[int, ...]) -> Problem:
         return _problem.resolve(OPERATION, ("x", shape), ("kernel", self._kernel), self._spec)
 
-    def _make_run(self, problem: Problem, threads: int) -> _core.Run:
+    def _make_run(self, problem: Problem, threads: int, once: bool) -> _core.Run:
         return self._plan.at(
             x_shape=problem.shape,
             y_shape=problem.result,
@@ -243,15 +257,16 @@ class Plan:
             activation=self._activation,
             alpha=self._alpha,
             threads=threads,
+            once=once,
         )
 
-    def _run_for(self, shape: tuple[int, ...], threads: int) -> _core.Run:
+    def _run_for(self, shape: tuple[int, ...], threads: int, once: bool) -> _core.Run:
         """What computes for an `x` of `shape`. The last one is remembered: one assignment, so threads may race."""
         last = self._last
-        if last is not None and last[0] == shape and last[1] == threads:
+        if last is not None and last[0] == shape and last[1] == threads and last[3] == once:
             return last[2]
-        run = self._make_run(self._resolve(shape), threads)
-        self._last = (shape, threads, run)
+        run = self._make_run(self._resolve(shape), threads, once)
+        self._last = (shape, threads, run, once)
         return run
 
     def _run(self, run: _core.Run, x: Array, bias: Array | None, out: Array | None) -> Array:

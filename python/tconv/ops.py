@@ -39,6 +39,7 @@ def conv_transpose(
     activation: Any = None,
     out: Array | None = None,
     num_threads: int | None = None,
+    algorithm: str = "auto",
 ) -> Array:
     """The transposed convolution of `x`, the gradient of an ordinary convolution with respect to its input.
 
@@ -62,6 +63,9 @@ def conv_transpose(
         activation: a name, a function of tconv.activations, or any callable that keeps the shape.
         out: where to write the result: C-contiguous, of its shape and dtype, overlapping no argument.
         num_threads: at least 1; None for the default. The result does not depend on it.
+        algorithm: "direct", every product of the formula; "fast", fewer products of sums, where there is such an
+            algorithm, see docs/fast-algorithms.md; "auto", the faster one by a model of their times. Where x holds
+            infinities or NaN, "fast" may give NaN for neighbours of the outputs that read them.
 
     Returns:
         ``(batch, *out, filters)``, or ``(batch, filters, *out)``; without batch if x has none.
@@ -97,7 +101,7 @@ def conv_transpose(
     )
     threads = _args.threads(OPERATION, num_threads)
     plan = object.__new__(Plan)
-    plan._prepare(weights.shape, dtype, spec, activation)
+    plan._prepare(weights.shape, dtype, spec, activation, _args.algorithm(OPERATION, algorithm))
     if offset is not None and offset.shape != (plan._filters,):
         plan._refuse_bias(offset)
     problem = plan._resolve(source.shape)
@@ -106,7 +110,7 @@ def conv_transpose(
             OPERATION, out, problem.result, dtype, [("x", source), ("kernel", weights), ("bias", offset)]
         )
     plan._pack(weights)
-    return plan._run(plan._make_run(problem, threads), source, offset, out)
+    return plan._run(plan._make_run(problem, threads, True), source, offset, out)
 
 
 def conv_transpose_grad_input(

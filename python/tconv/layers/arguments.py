@@ -124,6 +124,17 @@ def data_format(kind: str, value: Any) -> str:
     return name
 
 
+def algorithm(kind: str, value: Any) -> str:
+    """How an output is computed, in lower case."""
+    name = _args.lowered(value)
+    if name is None or name not in _args.ALGORITHMS:
+        legal = ", ".join(map(repr, _args.ALGORITHMS))
+        raise ValueError(
+            f"{kind}: The `algorithm` argument must be one of {legal}. Received: algorithm={_args.show(value)}"
+        )
+    return name
+
+
 def named(kind: str, name: str, get: Callable[[Any], Any], value: Any) -> Any:
     """`get(value)`; its errors say which argument of which layer is wrong."""
     try:

@@ -50,6 +50,7 @@ class ConvTranspose(BaseConv):
         *,
         groups: int = 1,
         allow_strided_dilation: bool = False,
+        algorithm: str = "auto",
         trainable: bool = True,
         name: str | None = None,
         dtype: Any = None,
@@ -79,6 +80,7 @@ class ConvTranspose(BaseConv):
             bias_constraint: the same for the bias.
             groups: input channel block g feeds output channel block g; divides both.
             allow_strided_dilation: permits strides and dilation_rate above 1 together.
+            algorithm: "auto", "direct" or "fast", how the output is computed: see `tconv.conv_transpose`.
             trainable: whether training changes the weights.
             name: None for an automatic one.
             dtype: a name of a dtype or policy, see `Layer`.
@@ -113,6 +115,7 @@ class ConvTranspose(BaseConv):
         )
         kind = type(self).__name__
         self.allow_strided_dilation = arguments.boolean(kind, "allow_strided_dilation", allow_strided_dilation)
+        self.algorithm = arguments.algorithm(kind, algorithm)
         self.output_padding = (
             None if output_padding is None else arguments.per_axis(kind, "output_padding", output_padding, self.rank, 0)
         )
@@ -140,7 +143,7 @@ class ConvTranspose(BaseConv):
         }
 
     def _operation(self, kernel: Array) -> Operation:
-        return TransposedConvolution(kernel, self.activation, self._policy.compute, self._arguments())
+        return TransposedConvolution(kernel, self.activation, self._policy.compute, self._arguments(), self.algorithm)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """The shape of the output for inputs of `input_shape`; extents of None stay None. No weights are needed.
@@ -176,4 +179,6 @@ class ConvTranspose(BaseConv):
             config["groups"] = self.groups
         if self.allow_strided_dilation:
             config["allow_strided_dilation"] = True
+        if self.algorithm != "auto":
+            config["algorithm"] = self.algorithm
         return config

@@ -39,6 +39,9 @@ class _Quick(NamedTuple):
 class KernelLayer(Layer):
     """`activation(operation(x, kernel) + bias)`, the kernel kept ready for the machine until it is assigned to."""
 
+    algorithm: str = "auto"
+    """How the output is computed, see `tconv.conv_transpose`; where a layer has no such argument, as is fastest."""
+
     _transient = (*Layer._transient, "_packed", "_quick", "_state")
     _objects = (
         *Layer._objects,
@@ -186,7 +189,7 @@ class KernelLayer(Layer):
             kernel, version = self.kernel.snapshot()
             bias, bias_version = (None, 0) if self.bias is None else self.bias.snapshot()
             bias = None if bias is None else bias.astype(self._policy.compute, copy=False)
-            key = (version, self.activation, self._policy.compute, *self._arguments().values())
+            key = (version, self.activation, self._policy.compute, self.algorithm, *self._arguments().values())
             packed = self._packed
             if packed is None or packed.key != key:
                 packed = _Packed(key, self._operation(kernel))
@@ -202,7 +205,7 @@ class KernelLayer(Layer):
             pre = operation.linear(inputs, bias)
             outputs = activation(pre)
         else:
-            outputs = operation(inputs, bias)
+            outputs = operation(inputs, bias, once=True)
         if activation is not activations.linear:
             output = outputs
         shape, axis = inputs.shape, self._channel_axis()

@@ -23,10 +23,11 @@ Pads = tuple[tuple[int, int], ...]
 class Operation(Protocol):
     """`activation(operation(x, kernel) + bias)`."""
 
-    def __call__(self, x: Array, bias: Array | None) -> Array: ...
+    def __call__(self, x: Array, bias: Array | None, once: bool = False) -> Array:
+        """`once`: the kernel is about to change, so that what it takes to prepare it counts."""
 
     def linear(self, x: Array, bias: Array | None) -> Array:
-        """Without the activation."""
+        """Without the activation, once."""
 
     def last_run(self, shape: tuple[int, ...]) -> tuple[int, Callable[..., Any]] | None:
         """What the last call used, if it can be used again as it is: see `Plan.last_run`."""
@@ -41,16 +42,18 @@ class Operation(Protocol):
 class TransposedConvolution:
     """`tconv.conv_transpose` with one kernel."""
 
-    def __init__(self, kernel: Array, activation: Any, dtype: np.dtype[Any], geometry: dict[str, Any]) -> None:
-        self._plan = ops.Plan(kernel, activation=activation, dtype=dtype, **geometry)
+    def __init__(
+        self, kernel: Array, activation: Any, dtype: np.dtype[Any], geometry: dict[str, Any], algorithm: str
+    ) -> None:
+        self._plan = ops.Plan(kernel, activation=activation, dtype=dtype, algorithm=algorithm, **geometry)
         self._kernel = kernel.astype(dtype, copy=False)
         self._geometry = geometry
 
-    def __call__(self, x: Array, bias: Array | None) -> Array:
-        return self._plan(x, bias)
+    def __call__(self, x: Array, bias: Array | None, once: bool = False) -> Array:
+        return self._plan(x, bias, once=once)
 
     def linear(self, x: Array, bias: Array | None) -> Array:
-        return self._plan.linear()(x, bias)
+        return self._plan.linear()(x, bias, once=True)
 
     def last_run(self, shape: tuple[int, ...]) -> tuple[int, Callable[..., Any]] | None:
         return self._plan.last_run(shape)
@@ -70,7 +73,7 @@ class Product:
         self._transposed = np.ascontiguousarray(kernel.T.astype(dtype, copy=False))[None]
         self._plan = ops.Plan(self._transposed, activation=activation, data_format="channels_last")
 
-    def __call__(self, x: Array, bias: Array | None) -> Array:
+    def __call__(self, x: Array, bias: Array | None, once: bool = False) -> Array:
         return self._plan(_rows(x), bias).reshape(*x.shape[:-1], self._shape[1])
 
     def linear(self, x: Array, bias: Array | None) -> Array:
@@ -133,14 +136,14 @@ class Convolution:
             activation=self._activation,
         )
 
-    def __call__(self, x: Array, bias: Array | None) -> Array:
+    def __call__(self, x: Array, bias: Array | None, once: bool = False) -> Array:
         if self._plan is not None:
-            return self._plan(x, bias)
+            return self._plan(x, bias, once=once)
         y = activations.get(self._activation)(self._strided(x, bias))
         return np.asarray(y).astype(x.dtype, copy=False)
 
     def linear(self, x: Array, bias: Array | None) -> Array:
-        return self._plan.linear()(x, bias) if self._plan is not None else self._strided(x, bias)
+        return self._plan.linear()(x, bias, once=True) if self._plan is not None else self._strided(x, bias)
 
     def last_run(self, shape: tuple[int, ...]) -> tuple[int, Callable[..., Any]] | None:
         return None if self._plan is None else self._plan.last_run(shape)

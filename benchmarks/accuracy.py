@@ -1,0 +1,90 @@
+"""Errors of "direct" and "fast" against float64: `python benchmarks/accuracy.py` prints the table of the docs.
+
+`python benchmarks/accuracy.py weights.npz` adds a row for every kernel in the file, `(*kernel_size, filters, in)`, with
+a stride of half its taps, on random inputs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+import tconv
+
+Array = np.ndarray[Any, Any]
+SHAPES = (  # kernel, stride, spatial, channels, filters
+    ("1-D k16 s8", (16,), 8, (100,), 256, 64),
+    ("2-D k4 s2", (4, 4), 2, (16, 16), 64, 64),
+    ("2-D k4 s2", (4, 4), 2, (16, 16), 512, 64),
+    ("2-D k4 s2, 4x4", (4, 4), 2, (4, 4), 512, 64),
+    ("2-D k3 s1", (3, 3), 1, (24, 24), 128, 64),
+    ("2-D k3 s2", (3, 3), 2, (16, 16), 128, 64),
+    ("2-D k5 s1", (5, 5), 1, (16, 16), 64, 32),
+    ("3-D k4 s2", (4, 4, 4), 2, (6, 6, 6), 64, 16),
+    ("3-D k3 s1", (3, 3, 3), 1, (8, 8, 8), 64, 16),
+)
+
+
+def draws(random: np.random.Generator) -> dict[str, Callable[[tuple[int, ...]], Array]]:
+    """Inputs and weights: normal; heavy tails; an activation's, of one sign."""
+    return {
+        "normal": random.standard_normal,
+        "Student t, 3 degrees of freedom": lambda shape: random.standard_t(3, shape),
+        "positive": lambda shape: np.abs(random.standard_normal(shape)),
+    }
+
+
+def errors(x: Array, kernel: Array, stride: int) -> dict[str, tuple[float, float]]:
+    """RMS and largest error of each algorithm, in parts of the result's RMS."""
+    x, kernel = x.astype(np.float32), kernel.astype(np.float32)
+    how = {"strides": stride, "padding": "same"}
+    exact = tconv.conv_transpose(x.astype(np.float64), kernel.astype(np.float64), algorithm="direct", **how)
+    scale = np.sqrt(np.mean(exact**2))
+    found = {}
+    for algorithm in ("direct", "fast"):
+        error = (tconv.conv_transpose(x, kernel, algorithm=algorithm, **how) - exact) / scale
+        found[algorithm] = (float(np.sqrt(np.mean(error**2))), float(np.abs(error).max()))
+    return found
+
+
+def rows(paths: list[str]) -> Iterator[tuple[str, Array, Array, int]]:
+    """What to measure: a name, an input, a kernel and a stride."""
+    random = np.random.default_rng(7)
+    for title, draw in draws(random).items():
+        for name, taps, stride, spatial, channels, filters in SHAPES:
+            yield (
+                f"{title}: {name}, {channels} channels",
+                draw((2, *spatial, channels)),
+                draw((*taps, filters, channels)),
+                stride,
+            )
+    for path in paths:
+        with np.load(path) as arrays:
+            for name in arrays.files:
+                kernel = arrays[name]
+                x = random.standard_normal((1, *(16,) * (kernel.ndim - 2), kernel.shape[-1]))
+                yield name, x, kernel, max(kernel.shape[0] // 2, 1)
+
+
+def main() -> int:
+    """How many rows have an error of fast above 1.25 of direct's."""
+    print(
+        "| data | direct RMS | fast RMS | ratio | direct max | fast max | ratio |\n|---|---:|---:|---:|---:|---:|---:|"
+    )
+    worse = 0
+    for name, x, kernel, stride in rows(sys.argv[1:]):
+        found = errors(x, kernel, stride)
+        (rms, most), (fast_rms, fast_most) = found["direct"], found["fast"]
+        worse += fast_rms > 1.25 * rms or fast_most > 1.25 * most
+        print(
+            f"| {name} | {rms:.1e} | {fast_rms:.1e} | {fast_rms / rms:.2f} "
+            f"| {most:.1e} | {fast_most:.1e} | {fast_most / most:.2f} |"
+        )
+    return worse
+
+
+if __name__ == "__main__":
+    sys.exit(main())
