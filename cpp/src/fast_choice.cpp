@@ -18,9 +18,10 @@ using detail::Step;
 constexpr double half_panel = 0.75;            // a half panel's time, of a full one's
 constexpr double per_row = 250, per_tap = 64;  // of direct: finding and storing a row, its pixel under a tap
 constexpr double slower_dots = 1.1, per_dot = 48, per_column = 4;
-constexpr double slower_tiles = 1.06;  // products of tiles go through more memory
-constexpr double per_strip = 650;      // a strip of tiles, whose sums are stored
-constexpr double per_transform = 400;  // calling for the transform of a line or a plane
+constexpr double slower_tiles = 1.06;                   // products of tiles go through more memory
+constexpr double slower_parts = 0.03, most_parts = 11;  // for each part of the taps: its rows are read again
+constexpr double per_strip = 650;                       // a strip of tiles, whose sums are stored
+constexpr double per_transform = 400;                   // calling for the transform of a line or a plane
 constexpr double per_tile = 800, per_block = 300;
 constexpr double per_analysed[] = {0, 5, 8, 9};              // a number read, added and written, by the number of axes
 constexpr double per_synthesised[] = {0, 4, 5, 5};           // the same of a sum
@@ -92,8 +93,9 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
     const double points = number(w.points), depth = number(w.parts * columns.source_channels);
     const double panel_products = depth * number(columns.full_width);
     // Fewer tiles than a strip has rows cost as much as those.
-    const double gemm = slower_tiles * strips * points * panels *
-                        (number(columns.tile_rows) * panel_products + per_strip * number(w.steps));
+    const double slower = slower_tiles * (1 + slower_parts * (std::min(number(w.parts), most_parts) - 1));
+    const double gemm =
+        slower * strips * points * panels * (number(columns.tile_rows) * panel_products + per_strip * number(w.steps));
     const std::size_t axes = w.axes.size(), known = std::min<std::size_t>(axes, 3);
     double slices = points;
     for (std::size_t i = axes > 2 ? axes - 2 : 0; i < axes; ++i) slices /= number(points_of(w.schemes[w.axes[i]]));
