@@ -30,7 +30,7 @@ constexpr double per_plane_output = 200;                     // beyond direct's:
 constexpr double per_shared_write = 6, per_shared_read = 3;  // a transformed number that goes through the third cache
 constexpr double per_streamed_byte = 2.5;                    // of weights that a block of tiles meets
 constexpr double per_packed = 160;                           // a number transformed in double precision, and written
-constexpr double least_gain = 1.06;                          // or direct it is
+constexpr double least_gain = 1.08;                          // or direct it is
 constexpr double least_products = 1 << 20;                   // of direct, for a look at what is fast
 constexpr Index least_channels = 8;                          // of the source
 constexpr std::size_t most_windows = 16;
