@@ -216,7 +216,7 @@ void check_dots(const Kernels<T>& kernels) {
                         const std::vector<T> before = make(m * c_stride, 77);
                         std::vector<T> c = before;
                         Tile<T> tile{};
-    tile.rows = pointers.data();
+                        tile.rows = pointers.data();
                         tile.offset = offset;
                         tile.taps = taps;
                         tile.channels = channels;

@@ -26,14 +26,14 @@ from tconv.layers.building import (
     names,
     recording,
 )
-from tconv.layers.described import Described
 from tconv.layers.differentiation import Back, Pullback
 from tconv.layers.input_spec import InputSpec
+from tconv.layers.keras_calls import KerasCalls
 from tconv.layers.structure import flat, shapes_of
 from tconv.layers.weights import copies
 
 
-class Layer(Described):
+class Layer(KerasCalls):
     """Base class of all layers: subclass it, make weights in `build(input_shape)`, compute in `call(inputs)`, and, for
     gradients, in `call_vjp(inputs)`.
 
