@@ -93,6 +93,31 @@ def test_tf_keras_json(name):
     assert_same_values(ours(x if len(x) > 1 else x[0]), theirs(x if len(x) > 1 else x[0]))
 
 
+def test_operations_of_keras_that_layers_compute():
+    image = keras.layers.Input((4, 4, 3), name="image")
+    x = keras.layers.Conv2DTranspose(3, 1, name="up")(image)
+    y = keras.ops.concatenate([x + image, x], axis=-1)
+    theirs = keras.Model(image, y + y)
+    ours = tconv.models.model_from_json(theirs.to_json())
+    ours.set_weights(theirs.get_weights())
+    assert [type(layer).__name__ for layer in ours.layers] == [
+        "InputLayer",
+        "Conv2DTranspose",
+        "Add",
+        "Concatenate",
+        "Add",
+    ]
+    values = np.random.default_rng(0).normal(size=(2, 4, 4, 3))
+    assert_same_values(ours(values), theirs(values))
+
+
+def test_an_operation_with_a_number_is_refused():
+    image = keras.layers.Input((4,), name="image")
+    text = keras.Model(image, image + 1.0).to_json()
+    with pytest.raises(ValueError, match="takes tensors alone"):
+        tconv.models.model_from_json(text)
+
+
 def test_a_model_of_a_part():
     for module in (keras, tconv):
         whole = MODELS[0](module)

@@ -121,7 +121,7 @@ def functional(name, **changed):
     config = json.loads(model.to_json())
     found = next(layer for layer in config["config"]["layers"] if layer["name"] == name)
     for key, value in changed.items():
-        (found if key in ("inbound_nodes", "module") else found["config"])[key] = value
+        (found if key in ("inbound_nodes", "module", "class_name") else found["config"])[key] = value
     stream = io.BytesIO()
     hdf5_writer.write(stream, model)
     return keras(raw=json.dumps(config).encode(), weights=stream.getvalue())
@@ -139,6 +139,18 @@ FUNCTIONAL = {
     "absurd input": (functional("image", batch_shape=[None, 10**18, 10**18, 3]), "beyond|shape"),
     "a long input": (functional("image", batch_shape=[None] * 100_000), "at most 64"),
     "a long shape": (functional("shape", target_shape=[-1] * 100_000), "at most 63 integers"),
+    "an operation on numbers": (
+        functional("conv", module="keras.src.ops.numpy", class_name="Add", inbound_nodes=[{"args": [1, 2]}]),
+        "tensors alone",
+    ),
+    "an operation on a number": (
+        functional("conv", module="keras.src.ops.numpy", class_name="Concatenate", inbound_nodes=[{"args": 7}]),
+        "must be a list",
+    ),
+    "an operation on nothing": (
+        functional("conv", module="keras.src.ops.numpy", class_name="Add", inbound_nodes=[7]),
+        "tensors alone",
+    ),
     "an operator": (functional("conv", module="keras.src.ops.numpy"), "write it as a layer"),
     "a circle": (functional("conv", inbound_nodes=taking("conv")), "in a circle"),
     "a circle of two": (functional("conv", inbound_nodes=taking("up")), "in a circle"),

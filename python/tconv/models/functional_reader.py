@@ -19,6 +19,7 @@ from tconv.models.functional import Functional
 from tconv.models.model import Model
 
 _KEYS = ("name", "trainable", "layers", "input_layers", "output_layers")
+_OPERATIONS = ("Add", "Concatenate")  # of keras.ops that a layer here computes: `x + y` is written as the first
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def read(cls: type[Functional], config: Any, custom_objects: Objects | None) -> 
         if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str) or entry["name"] in layers:
             _refuse("each layer is a dictionary with a 'name' of its own", entry)
         name = entry["name"]
+        entry = _layer_of_operation(entry)
         described = {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")}
         layers[name] = deserialize(unbuilt(described), custom_objects)
         written = _list(entry.get("inbound_nodes", []))
@@ -68,6 +70,36 @@ def read(cls: type[Functional], config: Any, custom_objects: Objects | None) -> 
     tensors.make(calls)
     inputs, outputs = (mapped(tensors.existing, end) for end in ends)
     return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable"))
+
+
+def _layer_of_operation(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The layer that computes what an operation of keras.ops does, on the same tensors; anything else as it is."""
+    kind = entry.get("class_name")
+    if entry.get("module") != "keras.src.ops.numpy" or kind not in _OPERATIONS:
+        return entry
+    if not isinstance(entry.get("config"), Mapping):
+        _refuse("an operation has a config", entry)
+    calls = []
+    for call in _list(entry.get("inbound_nodes", [])):
+        arguments = _list(call.get("args", ())) if isinstance(call, Mapping) else ()
+        tensors = [arguments] if kind == "Add" else arguments  # x, y and not [x, y]
+        if not isinstance(call, Mapping) or not all(_is_tensor(leaf) for several in tensors for leaf in _list(several)):
+            _refuse(f"{kind} of keras.ops takes tensors alone", call)
+        calls.append({**call, "args": list(tensors)})
+    dtypes = [leaf["config"].get("dtype") for call in calls for several in call["args"] for leaf in several]
+    config = {"dtype": dtypes[0] if dtypes else None, **entry["config"]}
+    return {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None} | {
+        "name": entry["name"],
+        "inbound_nodes": calls,
+    }
+
+
+def _is_tensor(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and value.get("class_name") == "__keras_tensor__"
+        and isinstance(value.get("config"), Mapping)
+    )
 
 
 class _Tensors:
@@ -169,9 +201,8 @@ def _leaves(value: Any) -> list[Any]:
 
 
 def _tensors(value: Any) -> Any:
-    if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
-        inner = value.get("config")
-        return _history(inner.get("keras_history") if isinstance(inner, Mapping) else None)
+    if _is_tensor(value):
+        return _history(value["config"].get("keras_history"))
     if isinstance(value, Mapping):
         return {str(key): _tensors(one) for key, one in value.items()}
     return [_tensors(one) for one in _list(value)]
