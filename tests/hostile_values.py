@@ -48,22 +48,31 @@ def nested():
     return value
 
 
-HOSTILE = {
-    "endless": Endless(),
-    "immense": Immense(),
-    "negative": Negative(),
-    "unreadable": Unreadable(),
-    "unshowable": Unshowable(),
-    "nested": nested(),
-    "matrix": np.ones((3, 3)),
-    "number": 2.5,
-    "text": Text("sam"),
-    "long text": "v" * 10**6,
-    "set": {1, 2},
-    "dictionary": {1: 1, 2: 2},
-    "generator": (i for i in (1, 2)),
-    "missing": NotImplemented,
-}
+class Fresh(dict):
+    """A table that makes its generators anew: whoever reads one leaves nothing for the next."""
+
+    def __getitem__(self, key):
+        return (i for i in (1, 2)) if key == "generator" else super().__getitem__(key)
+
+
+HOSTILE = Fresh(
+    {
+        "endless": Endless(),
+        "immense": Immense(),
+        "negative": Negative(),
+        "unreadable": Unreadable(),
+        "unshowable": Unshowable(),
+        "nested": nested(),
+        "matrix": np.ones((3, 3)),
+        "number": 2.5,
+        "text": Text("sam"),
+        "long text": "v" * 10**6,
+        "set": {1, 2},
+        "dictionary": {1: 1, 2: 2},
+        "generator": None,
+        "missing": NotImplemented,
+    }
+)
 
 
 def refused(function, kinds=TYPE_OR_VALUE):
