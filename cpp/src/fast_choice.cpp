@@ -15,21 +15,23 @@ using detail::Columns;
 using detail::Step;
 
 // Measured with float32 and AVX2, in products: what a full panel computes in the time of the thing named.
-constexpr double half_panel = 0.75;            // a half panel's time, of a full one's
-constexpr double per_row = 250, per_tap = 64;  // of direct: finding and storing a row, its pixel under a tap
+constexpr double half_panel = 0.75;                       // a half panel's time, of a full one's
+constexpr double per_row = 250, per_tap = 64;             // of direct: finding and storing a row, its pixel under a tap
+constexpr double slower_gradient = 1.1, per_turned = 45;  // of direct: the input gradient's products, its weights
 constexpr double slower_dots = 1.1, per_dot = 48, per_column = 4;
 constexpr double slower_tiles = 1.06;                   // products of tiles go through more memory
 constexpr double slower_parts = 0.03, most_parts = 11;  // for each part of the taps: its rows are read again
 constexpr double per_strip = 650;                       // a strip of tiles, whose sums are stored
 constexpr double per_transform = 400;                   // calling for the transform of a line or a plane
-constexpr double per_tile = 800, per_block = 300;
+constexpr double per_tile = 800, per_part = 2500, per_block = 300;
+constexpr double slower_analysis = 1.3;                      // of parts: their pixels are other ones each time
 constexpr double per_analysed[] = {0, 5, 8, 9};              // a number read, added and written, by the number of axes
 constexpr double per_synthesised[] = {0, 4, 5, 5};           // the same of a sum
 constexpr double per_output = 6, slower_uneven = 2.5;        // a number stored; where rows of them are no whole vectors
 constexpr double per_plane_output = 200;                     // beyond direct's: a number stored far from its neighbours
 constexpr double per_shared_write = 6, per_shared_read = 3;  // a transformed number that goes through the third cache
 constexpr double per_streamed_byte = 2.5;                    // of weights that a block of tiles meets
-constexpr double per_packed = 160;                           // a number transformed in double precision, and written
+constexpr double per_packed = 45;                            // a number transformed in double precision, and written
 constexpr double least_gain = 1.08;                          // or direct it is
 constexpr double least_products = 1 << 20;                   // of direct, for a look at what is fast
 constexpr Index least_channels = 8;                          // of the source
@@ -51,7 +53,22 @@ Index rows_of(const Window& window, std::size_t axis, const AxisMap& map) {
     return std::max<Index>(last - first, 0);
 }
 
+/// Of the input gradient: rows of all columns in turn meet every tap.
+double gradient_time(const Columns& columns, const std::vector<AxisMap>& maps, Index batch) {
+    double rows = number(batch), taps = 1;
+    for (std::size_t a = 0; a < maps.size(); ++a) {
+        rows *= number(maps[a].target_extent);
+        taps *= number(columns.axes[a].kernel);
+    }
+    const Index lanes = columns.full_width / 2;
+    const double width = number(ceil_div(columns.target_channels, lanes) * lanes);
+    const double of_row = slower_gradient * taps * number(columns.source_channels) * width + per_row + per_tap * taps;
+    const double packed = per_turned * taps * number(columns.source_channels) * width;
+    return (rows * of_row + packed) * number(columns.product_groups);
+}
+
 double direct_time(const Columns& columns, const std::vector<AxisMap>& maps, Index batch, Index sum_bytes) {
+    if (columns.direction == Direction::grad_input) return gradient_time(columns, maps, batch);
     double time = 0;
     for (std::size_t w = 0; w < columns.windows.size(); ++w) {
         const Window& window = columns.windows[w];
@@ -84,31 +101,33 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
                  Index sum_bytes, bool planes, double* weights) {
     double tiles = number(batch);
     for (std::size_t a = 0; a < maps.size(); ++a) {
-        const Index rows = rows_of(w.window, a, maps[a]), spread = w.spread(a);
+        const Index rows = rows_of(w.window, a, maps[a]), spread = w.spreads[a];
         tiles *= number(std::min(spread, rows) * ceil_div(ceil_div(rows, spread), outputs_of(w.schemes[a])));
     }
     const Index whole = w.columns / columns.full_width, rest = w.columns % columns.full_width;
     const double panels = number(whole) + (rest == 0 ? 0 : rest > columns.full_width / 2 ? 1 : half_panel);
     const double strips = std::max(tiles / number(columns.tile_rows), 1.0);
-    const double points = number(w.points), depth = number(w.parts * columns.source_channels);
-    const double panel_products = depth * number(columns.full_width);
+    const double points = number(w.points), channels = number(columns.source_channels);
+    const Index lanes = columns.full_width / 2;
+    const double products = number(w.products) * channels;
+    const double pixels = number(w.parts) * points * number(ceil_div(columns.source_channels, lanes) * lanes);
     // Fewer tiles than a strip has rows cost as much as those.
     const double slower = slower_tiles * (1 + slower_parts * (std::min(number(w.parts), most_parts) - 1));
     const double gemm =
-        slower * strips * points * panels * (number(columns.tile_rows) * panel_products + per_strip * number(w.steps));
+        slower * strips * panels *
+        (number(columns.tile_rows) * products * number(columns.full_width) + per_strip * points * number(w.steps));
     const std::size_t axes = w.axes.size(), known = std::min<std::size_t>(axes, 3);
     double slices = points;
     for (std::size_t i = axes > 2 ? axes - 2 : 0; i < axes; ++i) slices /= number(points_of(w.schemes[w.axes[i]]));
-    *weights = points * depth * panels * number(columns.full_width);
+    *weights = number(static_cast<Index>(w.sets.size())) * channels * panels * number(columns.full_width);
     double before = 0;
     if (axes > 0) {
-        before = tiles * (number(static_cast<Index>(axes)) * points * depth * per_analysed[known] + per_tile +
-                          slices * per_transform * number(w.parts));
+        const double analysis = per_analysed[known] * (w.parts > 1 ? slower_analysis : 1);
+        before = tiles * (number(static_cast<Index>(axes)) * pixels * analysis + per_tile +
+                          number(w.parts) * (slices * per_transform + (w.parts > 1 ? per_part : 0)));
         const double widest = std::clamp(std::sqrt(shared_sums / points), 16.0, 128.0);
-        if (least_tiles * points * depth * number(sum_bytes) > cache_bytes ||
-            *weights * number(sum_bytes) > streamed_bytes)
-            before +=
-                tiles * points * depth * (per_shared_write + per_shared_read * std::ceil(number(w.columns) / widest));
+        if (least_tiles * pixels * number(sum_bytes) > cache_bytes || *weights * number(sum_bytes) > streamed_bytes)
+            before += tiles * pixels * (per_shared_write + per_shared_read * std::ceil(number(w.columns) / widest));
     }
     const bool uneven = columns.target_channels % (columns.full_width / 2) != 0;
     const double after =
@@ -127,7 +146,7 @@ std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, c
     const std::size_t rank = maps.size();
     std::vector<std::vector<Scheme>> candidates;
     for (std::size_t a = 0; a < rank; ++a) {
-        const Index taps = window.taps_along[a];
+        const Index taps = taps_together(columns, window, a);
         std::vector<Scheme> of_axis{Scheme::one};
         if (taps == 2 || taps > 3) {
             of_axis.push_back(Scheme::three_by_two);
@@ -151,7 +170,7 @@ std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, c
             rest /= options;
             fast = fast || schemes.back() != Scheme::one;
         }
-        const FastWindow w(window, schemes, columns.source_channels, columns.target_channels);
+        const FastWindow w(window, schemes, columns);
         double numbers = 0;
         const double t = fast_time(columns, w, maps, batch, sum_bytes, planes, &numbers);
         if (t < least || (must && fast && !best_fast)) {

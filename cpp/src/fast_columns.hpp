@@ -2,7 +2,8 @@
 //
 // Along an axis of r taps a window's outputs are a convolution of stride 1. A scheme F(m, q) computes m neighbours of
 // them through m + q - 1 products instead of m*q; r > q taps are `parts` such convolutions, shifted by q, whose sums
-// go on in one chain. Along several axes points are products of the axes' points.
+// go on in one chain. The input gradient's taps that see the same phase of the source are such convolutions too.
+// Along several axes points are products of the axes' points.
 #pragma once
 
 #include <vector>
@@ -23,21 +24,44 @@ struct FastChoice {
 /// Whether the fast algorithms know this kernel at all.
 bool has_fast(const detail::Columns& columns);
 
+/// A convolution of stride 1 along an axis, through at most as many taps as a scheme has.
+struct FastPart {
+    Index source;               // its first entry's pixel, from that of the row's first tap
+    Index first_tap, tap_step;  // of the taps that its entries meet; some may not be the kernel's
+};
+
 struct FastWindow {
     Window window;
     std::vector<Scheme> schemes;     // [axis]
-    std::vector<Index> parts_along;  // [axis]
-    std::vector<std::size_t> axes;   // those of more than one point
+    std::vector<Index> spreads;      // [axis] rows between neighbours: further apart where the kernel is dilated
+    std::vector<Index> entry_steps;  // [axis] pixels between them
+    std::vector<std::vector<FastPart>> along;  // [axis][part]
+    std::vector<std::size_t> axes;             // those of more than one point
     Index points = 1, outputs = 1, parts = 1;
-    Index columns = 0;            // (member, target channel) pairs
-    Index bias = 0, weights = 0;  // where they begin
-    Index steps = 1;              // that the channels of a sum are cut into
+    /// A part's weights at a point, that more points may share.
+    struct Set {
+        Index part, point;
+    };
+    std::vector<Set> sets;
+    std::vector<Index> set_of;      // [point][part], -1 where all weights are zero
+    Index columns = 0;              // (member, target channel) pairs
+    Index bias = 0, weights = 0;    // where they begin
+    Index products = 0;             // of a tile, a channel and a column
+    Index steps = 1, channels = 1;  // that the channels of a sum are cut into; all of them
 
-    FastWindow(Window window, std::vector<Scheme> schemes, Index source_channels, Index target_channels);
+    FastWindow(Window window, std::vector<Scheme> schemes, const detail::Columns& columns);
 
-    /// Rows between neighbours along an axis: they are further apart where the kernel is dilated.
-    Index spread(std::size_t axis) const { return -window.first()[axis].tap_shift; }
+    Index parts_along(std::size_t axis) const { return static_cast<Index>(along[axis].size()); }
+    /// The channels [first, last) of a step.
+    Index step_channel(Index step) const { return channels * step / steps; }
+
+  private:
+    void cut_taps(std::size_t axis, const detail::Columns& columns);
+    void find_sets();
 };
+
+/// Taps that a scheme along an axis may be used on together.
+Index taps_together(const detail::Columns& columns, const Window& window, std::size_t axis);
 
 /// All of a transformed kernel but its numbers.
 struct FastColumns {
@@ -51,29 +75,8 @@ struct FastColumns {
     Index panels(const FastWindow& w) const { return (w.columns + columns.full_width - 1) / columns.full_width; }
     /// Columns of a panel that are computed: all, or half of them in the last one.
     Index width(const FastWindow& w, Index panel) const;
-    /// Where a panel begins among a window's numbers: [panel][point][step][part][channel][width].
+    /// Where a panel begins among a window's numbers: [panel][step][set][channel][width].
     Index panel_weights(const FastWindow& w, Index panel) const;
-    /// The channels [first, last) of a step.
-    Index step_channel(const FastWindow& w, Index step) const { return columns.source_channels * step / w.steps; }
-};
-
-/// A kernel transformed in double precision, and rounded once. The direct kernel must outlive it.
-template <class T>
-class FastPacked : public FastColumns {
-  public:
-    using C = compute_t<T>;
-
-    FastPacked(const detail::Packed<T>& packed, FastChoice choice);
-
-    const detail::Packed<T>& packed;
-    Buffer<C> weights;
-
-  private:
-    void fill(const Buffer<C>& kernel, Index group, const FastWindow& w, Index panel);
-    std::vector<Index> entries_of(const FastWindow& w, Index part) const;
-    void take(const Buffer<C>& kernel, const FastWindow& w, Index column, const std::vector<Index>& entries,
-              Index channel, Index some, double* numbers) const;
-    void to_points(const FastWindow& w, double* numbers) const;
 };
 
 }  // namespace tconv

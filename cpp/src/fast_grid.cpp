@@ -69,7 +69,7 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
     point_strides.assign(rank, 1);
     for (std::size_t a = 0; a < rank; ++a) {
         ranges.push_back(range_of(window.window, a, maps[a]));
-        const Index spread = window.spread(a), rows = ranges[a].last - ranges[a].first;
+        const Index spread = window.spreads[a], rows = ranges[a].last - ranges[a].first;
         tiles.push_back(ceil_div(ceil_div(rows, spread), outputs_of(window.schemes[a])));
         extents.push_back(std::min(spread, rows) * tiles[a]);
     }
@@ -121,13 +121,16 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
 }
 
 Index FastGrid::reach(std::size_t axis) const {
-    const Index spread = window.spread(axis), sets = std::min(spread, ranges[axis].last - ranges[axis].first);
-    const Index taps = window.parts_along[axis] * taps_of(window.schemes[axis]);
+    const Index spread = window.spreads[axis], all = ranges[axis].last - ranges[axis].first;
     const Index box = boxes.size()[axis + 1], outputs = outputs_of(window.schemes[axis]);
-    const Index rows = box > tiles[axis] ? ranges[axis].last - ranges[axis].first
-                                         : spread * (outputs * std::min(box, tiles[axis]) - 1) + 1;
-    const Index across = box > 1 && sets > 1 ? spread * outputs * tiles[axis] : rows;  // a box may begin another set
-    return std::min(std::max(rows, across) + spread * (taps - 1), maps[axis].source_extent);
+    Index rows = box > tiles[axis] ? all : spread * outputs * (box - 1) + 1;  // first ones of tiles
+    if (box > 1 && std::min(spread, all) > 1) rows = std::max(rows, spread * outputs * tiles[axis]);  // of two sets
+    Index low = 0, high = 0;
+    for (const FastPart& part : window.along[axis]) {
+        low = std::min(low, part.source);
+        high = std::max(high, part.source + window.entry_steps[axis] * (points_of(window.schemes[axis]) - 1));
+    }
+    return std::min((rows - 1) * maps[axis].source_step + high - low + 1, maps[axis].source_extent);
 }
 
 Index FastGrid::panel_numbers() const {

@@ -47,7 +47,7 @@ struct FastGrid {
     /// The first row of tile c along an axis.
     Index row(std::size_t axis, Index c) const {
         const Index lattice = c / tiles[axis], at = c % tiles[axis];
-        return ranges[axis].first + lattice + window.spread(axis) * outputs_of(window.schemes[axis]) * at;
+        return ranges[axis].first + lattice + window.spreads[axis] * outputs_of(window.schemes[axis]) * at;
     }
 };
 

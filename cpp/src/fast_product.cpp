@@ -37,7 +37,7 @@ FastProduct<T>::FastProduct(const FastPacked<T>& packed, const std::vector<AxisM
         if (grid.shared && !grid.empty()) shared_numbers_ = std::max(shared_numbers_, grid.transformed());
     Carver counter(nullptr);
     FastWorker<T>(FastWork<T>{packed_,
-                              fast_kernels_for<C>(packed.packed.kernels->isa),
+                              fast_kernels_for<C>(packed.kernels.isa),
                               grids_,
                               gathered_,
                               staged_,
@@ -66,9 +66,8 @@ Buffer<compute_t<T>> FastProduct<T>::spread_bias(const T* bias) const {
 template <class T>
 void FastProduct<T>::operator()(const T* source, const T* bias, T* target, Finish<C> finish) const {
     const Buffer<C> spread = spread_bias(bias);
-    const FastWork<T> work{
-        packed_, fast_kernels_for<C>(packed_.packed.kernels->isa), grids_, gathered_, staged_, source,
-        target,  bias == nullptr ? nullptr : spread.data(),        finish};
+    const FastWork<T> work{packed_, fast_kernels_for<C>(packed_.kernels.isa),  grids_, gathered_, staged_, source,
+                           target,  bias == nullptr ? nullptr : spread.data(), finish};
     Buffer<char> memory(worker_bytes_ * threads_);
     Buffer<C> transformed(shared_numbers_);
     prefer_large_pages(transformed.data(), shared_numbers_ * static_cast<Index>(sizeof(C)));
@@ -136,7 +135,12 @@ std::shared_ptr<const FastPacked<T>> FastCache<T>::get(const detail::Packed<T>& 
         std::rotate(latest_.begin(), same, same + 1);
     } else {
         if (latest_.size() == most) latest_.pop_back();
-        latest_.insert(latest_.begin(), std::make_shared<const FastPacked<T>>(packed, choice));
+        const Buffer<compute_t<T>> kernel = unpack(packed);
+        const Index of_group = kernel.size() / packed.product_groups;
+        const KernelRows<compute_t<T>> rows{kernel.data(), of_group, packed.source_channels * packed.target_channels,
+                                            packed.target_channels};
+        latest_.insert(latest_.begin(), std::make_shared<const FastPacked<T>>(packed, choice, rows, packed.kernels->isa,
+                                                                              default_threads()));
     }
     return latest_.front();
 }

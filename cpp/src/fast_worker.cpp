@@ -29,7 +29,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
         });
     };
     const Index indices = along([](const FastGrid& grid, std::size_t a) {
-        return grid.window.parts_along[a] * points_of(grid.window.schemes[a]) + 1;
+        return grid.window.parts_along(a) * points_of(grid.window.schemes[a]) + 1;
     });
     first_ = carver.take<Index>(axes + 1);
     last_ = carver.take<Index>(axes + 1);
@@ -45,7 +45,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     indices_ = carver.take<Index>(indices);
     bits_ = carver.take<unsigned char>(
         along([this](const FastGrid&, std::size_t a) { return static_cast<Index>(shape_.phases[a].size()); }));
-    flags_ = carver.take<bool>(along([](const FastGrid& g, std::size_t a) { return 1 + g.window.parts_along[a]; }));
+    flags_ = carver.take<bool>(along([](const FastGrid& g, std::size_t a) { return 1 + g.window.parts_along(a); }));
     const Index points = most(work_.grids, [](const FastGrid& g) { return g.window.points; });
     const Index outputs = most(work_.grids, [](const FastGrid& g) { return g.window.outputs; });
     entries_ = carver.take<Index>(axes);
@@ -64,6 +64,9 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     panel_ =
         carver.take<C>(work_.gathered ? most(work_.grids, [](const FastGrid& g) { return g.panel_numbers(); }) : 0);
     lines_ = carver.take<const C*>(points);
+    const Index parts = most(work_.grids, [](const FastGrid& g) { return g.window.parts; });
+    row_offsets_ = carver.take<Index>(parts);
+    panel_offsets_ = carver.take<Index>(parts);
     between_ = carver.take<C>(points * fast_chunk);
     transformed_ = carver.take<C>(most(work_.grids, [](const FastGrid& g) { return g.shared ? 0 : g.transformed(); }));
     sums_ = carver.take<C>(most(work_.grids, [&](const FastGrid& g) { return g.block_tiles * g.sum_numbers; }) + lanes);
@@ -106,7 +109,7 @@ void FastWorker<T>::look_within() {
             rest /= outputs_of(w.schemes[a]);
             digits_[o * static_cast<Index>(rank_) + static_cast<Index>(a)] = digit;
             point += digit * grid_->point_strides[a];
-            place += digit * w.spread(a) * grid_->maps[a].target_step * grid_->target.axes[a];
+            place += digit * w.spreads[a] * grid_->maps[a].target_step * grid_->target.axes[a];
         }
         if (o % slice_outputs_ == 0) slices_[o / slice_outputs_] = {point, place};
         if (o < slice_outputs_) places_[o] = place;
@@ -123,18 +126,17 @@ void FastWorker<T>::look_along_axes() {
     for (std::size_t a = 0; a < rank_; ++a) {
         const AxisMap& map = grid_->maps[a];
         const Phase& first_phase = w.window.first()[a];
-        const Index spread = w.spread(a), entries = points_of(w.schemes[a]), outputs = outputs_of(w.schemes[a]);
-        const Index taps = taps_of(w.schemes[a]), parts = w.parts_along[a];
+        const Index spread = w.spreads[a], entries = points_of(w.schemes[a]), outputs = outputs_of(w.schemes[a]);
         const std::vector<Phase>& phases = shape_.phases[a];
         sources_[a] = indices;
         inside_[a] = flags;
         Index low = map.source_extent, high = -1;
         for (Index c = first_[a + 1]; c < last_[a + 1]; ++c) {
             const Index pixel = map.source(first_phase, grid_->row(a, c), 0);
-            for (Index part = 0; part < parts; ++part) {
+            for (const FastPart& part : w.along[a]) {
                 bool all = true;
                 for (Index e = 0; e < entries; ++e) {
-                    const Index index = pixel + spread * (e - (taps - 1) - taps * part);
+                    const Index index = pixel + part.source + w.entry_steps[a] * e;
                     const bool inside = index >= 0 && index < map.source_extent;
                     *indices++ = inside ? index : -1;
                     if (inside) low = std::min(low, index), high = std::max(high, index);
@@ -215,25 +217,33 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
     const FastWindow& w = grid_->window;
     const FastPacked<T>& packed = work_.packed;
     const Index capacity = grid_->boxes.points(), block_width = grid_->block_panels * shape_.full_width;
+    const Index of_part = w.points * capacity * grid_->row_numbers;
     Rows<C> t{};
     t.row_step = grid_->row_numbers;
-    t.tap_step = w.points * capacity * t.row_step;
     t.count = count;
-    t.taps = w.parts;
     t.c_step = grid_->sum_numbers;
+    t.row_offsets = row_offsets_;
+    t.panel_offsets = panel_offsets_;
     for (Index point = 0; point < w.points; ++point) {
+        const Index* const sets = w.set_of.data() + point * w.parts;
         for (Index panel = first_panel; panel < last_panel; ++panel) {
             const Index width = packed.width(w, panel);
             const auto kernel = work_.transforms.multiply[width == shape_.full_width ? 1 : 0];
-            const C* const weights = packed.weights.data() + group_ * packed.group_weights +
-                                     packed.panel_weights(w, panel) + point * w.parts * shape_.source_channels * width;
+            const C* const weights =
+                packed.weights.data() + group_ * packed.group_weights + packed.panel_weights(w, panel);
             t.c = sums_ + point * block_width + (panel - first_panel) * shape_.full_width;
             t.far = panel == first_panel;
             for (Index step = 0; step < w.steps; ++step) {
-                const Index channel = packed.step_channel(w, step);
-                t.channels = packed.step_channel(w, step + 1) - channel;
+                const Index channel = w.step_channel(step);
+                t.channels = w.step_channel(step + 1) - channel;
+                t.taps = 0;
+                for (Index part = 0; part < w.parts; ++part) {
+                    if (sets[part] < 0) continue;
+                    row_offsets_[t.taps] = part * of_part;
+                    panel_offsets_[t.taps++] = sets[part] * t.channels * width;
+                }
                 t.rows = transformed + (point * capacity + first) * t.row_step + channel;
-                t.panel = weights + channel * w.parts * width;
+                t.panel = weights + channel * static_cast<Index>(w.sets.size()) * width;
                 t.load = step > 0;
                 kernel(t);
             }
@@ -262,12 +272,12 @@ void FastWorker<T>::multiply_plain(Index first, Index count, Index first_panel, 
     t.c_stride = grid_->sum_numbers;
     for (Index panel = first_panel; panel < last_panel; ++panel) {
         const Index width = packed.width(w, panel);
-        const auto& kernels = packed.packed.kernels->multiply[width == shape_.full_width ? 1 : 0];
+        const auto& kernels = packed.kernels.multiply[width == shape_.full_width ? 1 : 0];
         const C* const weights = packed.weights.data() + group_ * packed.group_weights + packed.panel_weights(w, panel);
         C* const sums = sums_ + (panel - first_panel) * shape_.full_width;
         for (Index step = 0; step < w.steps; ++step) {
-            t.offset = packed.step_channel(w, step);
-            t.channels = packed.step_channel(w, step + 1) - t.offset;
+            t.offset = w.step_channel(step);
+            t.channels = w.step_channel(step + 1) - t.offset;
             t.panel = weights + t.offset * w.parts * width;
             t.load = step > 0;
             for (Index tile = 0; tile < count; tile += strip_rows) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "fast_grid.hpp"
+#include "fast_packed.hpp"
 #include "worker.hpp"
 
 namespace tconv {
@@ -103,6 +104,7 @@ class FastWorker {
     Index pieces_count_ = 0, runs_count_ = 0, first_column_ = 0, columns_ = 0;
 
     const C **pixels_, **next_, **lines_;  // [point], or [strip][part][row]
+    Index *row_offsets_, *panel_offsets_;  // [part]
     C *panel_, *between_, *transformed_, *sums_, *staged_;
     T* narrowed_;
 };

@@ -29,8 +29,8 @@ void FastWorker<T>::gather(Index first_channel, Index channels) {
                 offset += (low_[a] + rest % count_[a]) * source.axes[a];
                 rest /= count_[a];
             }
-            gather_run(*work_.packed.packed.kernels, *work_.packed.packed.converters, work_.source + offset,
-                       source.axes[rank_ - 1], source.channel, line, channels, to);
+            gather_run(work_.packed.kernels, work_.packed.converters, work_.source + offset, source.axes[rank_ - 1],
+                       source.channel, line, channels, to);
         }
     }
 }
@@ -42,7 +42,7 @@ void FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
     bool inside = true;
     Index scale = w.parts, offset = at_[0] * batch_stride_;
     for (std::size_t a = 0; a < rank_; ++a) {
-        const Index parts = w.parts_along[a];
+        const Index parts = w.parts_along(a);
         Index along = at_[a + 1];
         if (parts > 1) {
             scale /= parts;
@@ -58,7 +58,7 @@ void FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
         for (Index i = 0; i < w.points; ++i) pixels[i] = first + relative_[i];
         return;
     }
-    const C* const outside = work_.packed.packed.zeros.data();
+    const C* const outside = work_.packed.zeros.data();
     for (Index i = 0; i < w.points; ++i) {
         bool here = true;
         offset = at_[0] * batch_stride_;
@@ -131,7 +131,7 @@ void FastWorker<T>::find_relative() {
         Index rest = i;
         relative_[i] = 0;
         for (std::size_t a = rank_; a-- > 0;) {
-            relative_[i] += rest % points_of(w.schemes[a]) * w.spread(a) * pixel_strides_[a];
+            relative_[i] += rest % points_of(w.schemes[a]) * w.entry_steps[a] * pixel_strides_[a];
             rest /= points_of(w.schemes[a]);
         }
     }

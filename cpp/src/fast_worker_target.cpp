@@ -123,7 +123,7 @@ void FastWorker<T>::finish(const C* sums, T* target, const Piece* piece) {
 template <class T>
 void FastWorker<T>::scatter(T* target, const Piece& piece) {
     const Index width = grid_->block_panels * shape_.full_width, step = grid_->target.channel;
-    const Converters& converters = *work_.packed.packed.converters;
+    const Converters& converters = work_.packed.converters;
     for (Index o = 0; o < grid_->window.outputs; ++o) {
         if (!here_[o]) continue;
         const C* from = staged_ + o * width + piece.first;

@@ -1,9 +1,17 @@
 // The gradient of the input: an ordinary strided convolution of the output's gradient.
+#include <algorithm>
+#include <type_traits>
+#include <vector>
+
 #include <tconv/conv_transpose.hpp>
 
 #include "checks.hpp"
 #include "cpu.hpp"
 #include "dispatch.hpp"
+#include "fast_choice.hpp"
+#include "fast_product.hpp"
+#include "finite.hpp"
+#include "gather.hpp"
 #include "kernel_sums.hpp"
 #include "lines_worker.hpp"
 #include "reference.hpp"
@@ -14,7 +22,40 @@ namespace tconv::detail {
 namespace {
 
 constexpr double serial_products = 1 << 18;  // fewer are not worth waking a thread
-constexpr Index most_lane_pairs = 16;        // of a channel and a filter of a group
+constexpr double least_fast_products = 1 << 18;
+constexpr Index most_lane_pairs = 16;  // of a channel and a filter of a group
+
+/// Computes dx by a fast algorithm, where there is one that is faster or must be; or does nothing.
+template <class T>
+bool compute_fast(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, const Options& options, int threads,
+                  double products) {
+    using C = compute_t<T>;
+    if (options.algorithm == Algorithm::direct) return false;
+    if (options.algorithm != Algorithm::fast && products < least_fast_products) return false;
+    const Kernels<C>& kernels = kernels_for<C>(options.isa);
+    const Columns columns(g, Direction::grad_input, kernels.tile_rows, kernels.width);
+    std::vector<AxisMap> maps;
+    for (const Axis& axis : g.axes) maps.push_back(backward_map(axis));
+    const FastDecision decision =
+        decide(columns, maps, g.batch, sizeof(C), options.data_format, options.algorithm, false);
+    if (!decision.choice) return false;
+
+    const Index count = numbers_of_kernel(g);
+    Buffer<C> converted;
+    const C* numbers = nullptr;
+    if constexpr (std::is_same_v<T, C>) {
+        numbers = kernel;
+    } else {
+        converted = Buffer<C>(count);
+        widen(converters_for(options.isa), kernel, converted.data(), count);
+        numbers = converted.data();
+    }
+    if (!all_finite(numbers, count, threads)) return false;  // sums of weights would spread what is not
+    const KernelRows<C> rows{numbers, g.in_channels / g.groups, g.filters / g.groups * g.in_channels, g.in_channels};
+    const FastPacked<T> packed(columns, *decision.choice, rows, options.isa, threads);
+    FastProduct<T>(packed, maps, g.batch, options.data_format, threads)(dy, nullptr, dx, {});
+    return true;
+}
 
 template <class T>
 void compute(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, const Options& options, int threads) {
@@ -23,6 +64,7 @@ void compute(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, co
     for (const Axis& axis : g.axes) products *= static_cast<double>(axis.in);
     if (products < serial_products) threads = 1;
 
+    if (compute_fast(g, dy, kernel, dx, options, threads, products)) return;
     const Layout x_layout(options.data_format, g.in_channels, extents_of(g, &Axis::in));
     const Layout dy_layout(options.data_format, g.filters, extents_of(g, &Axis::out));
     const Index pairs = g.in_channels / g.groups * (g.filters / g.groups);

@@ -1,11 +1,11 @@
 #include "kernel_panels.hpp"
 
 #include <algorithm>
-#include <cstdint>
 #include <type_traits>
 #include <vector>
 
 #include "checked.hpp"
+#include "finite.hpp"
 #include "gather.hpp"
 #include "parallel.hpp"
 
@@ -18,14 +18,6 @@ Index product_of_taps(const Geometry<dynamic>& g) {
     Index taps = 1;
     for (const Axis& axis : g.axes) taps *= axis.kernel;
     return taps;
-}
-
-template <class C>
-bool all_finite(const C* numbers, Index count) {
-    using Bits = std::conditional_t<sizeof(C) == 4, std::int32_t, std::int64_t>;
-    Bits others = 0;  // a difference is zero exactly where a number is finite
-    for (Index i = 0; i < count; ++i) others |= numbers[i] - numbers[i] == C(0) ? 0 : 1;
-    return others == 0;
 }
 
 }  // namespace

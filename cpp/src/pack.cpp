@@ -8,6 +8,7 @@
 
 #include "checked.hpp"
 #include "dispatch.hpp"
+#include "finite.hpp"
 #include "parallel.hpp"
 
 namespace tconv::detail {
@@ -151,9 +152,7 @@ void Packed<T>::fill(const T* kernel) {
     parallel_for(threads, count * product_groups, [&](Index unit, int) {
         fill_block(kernel, unit / count, blocks[static_cast<std::size_t>(unit % count)]);
     });
-    C sum = 0;  // a NaN or infinity times zero is a NaN, and stays one
-    for (Index i = 0; i < weights.size(); ++i) sum += weights[i] * C(0);
-    finite = sum == C(0);
+    finite = all_finite(weights.data(), weights.size(), threads);
 }
 
 // kernel[tap][filter][in_channel], of which one of the two channels is the source and one the target.

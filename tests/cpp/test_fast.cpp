@@ -56,9 +56,10 @@ std::vector<T> run(const Plan<T, dynamic>& plan, const Problem& p, const Tensors
     return y.inside();
 }
 
-/// A transform mixes neighbours: the rounding of a sum is that of the largest sum around, where direct's is its own.
-Exact by_the_largest(Exact exact) {
-    double largest = 0;
+/// A transform mixes neighbours, such as lie beyond the result too: the rounding of a sum is that of the largest sum
+/// around, where direct's is its own.
+Exact by_the_largest(Exact exact, double beyond = 0) {
+    double largest = beyond;
     for (const double size : exact.size) largest = std::max(largest, size);
     for (double& size : exact.size) size = largest;
     return exact;
@@ -81,6 +82,32 @@ void check_fast(const Problem& p, std::uint64_t seed) {
         for (const int threads : {2, 5}) {
             options.threads = threads;
             CHECK(same_bits(run(plan.at(p.geometry, options), p, tensors), y));
+        }
+    }
+}
+
+/// The input gradient: ordinary convolutions of the phases of dy. Direct where there is nothing to save.
+template <class T>
+void check_fast_gradient(const Problem& p, std::uint64_t seed) {
+    const Tensors<T> tensors(p, seed);
+    const auto largest = [](const std::vector<T>& numbers) {
+        double most = 0;
+        for (const T number : numbers) most = std::max(most, std::abs(static_cast<double>(widen(number))));
+        return most;
+    };
+    const double one_product = largest(tensors.dy) * largest(tensors.kernel);
+    const Exact expected = by_the_largest(exact(Product::grad_input, p, tensors), one_product);
+    for (const Isa isa : available_isas()) {
+        const harness::Subject subject(std::string(name(isa)) + "/" + type_name<T>() + ", " + describe(p));
+        Options options = p.options();
+        options.isa = isa;
+        options.algorithm = Algorithm::fast;
+        options.threads = 1;
+        const std::vector<T> dx = compute(Product::grad_input, p, tensors, options);
+        check_close(expected, {}, dx);
+        for (const int threads : {2, 5}) {
+            options.threads = threads;
+            CHECK(same_bits(compute(Product::grad_input, p, tensors, options), dx));
         }
     }
 }
@@ -120,6 +147,30 @@ TEST("fast/random problems") {
     for (std::uint64_t seed = 3000; seed < 3200; ++seed) {
         const Problem p = problems::random(seed);
         for_each_type([&]<class T>() { check_fast<T>(p, seed); });
+    }
+}
+
+TEST("fast/input gradient, every scheme") {
+    for (Problem p : fast_problems()) {
+        for (const DataFormat format : {DataFormat::channels_last, DataFormat::channels_first}) {
+            p.format = format;
+            for_each_type([&]<class T>() { check_fast_gradient<T>(p, 6); });
+            Options options = p.options();
+            const Tensors<float> t(p, 6);
+            const std::vector<float> direct = [&] {
+                options.algorithm = Algorithm::direct;
+                return compute(Product::grad_input, p, t, options);
+            }();
+            options.algorithm = Algorithm::fast;  // is another way
+            CHECK(!same_bits(compute(Product::grad_input, p, t, options), direct));
+        }
+    }
+}
+
+TEST("fast/input gradient, random problems") {
+    for (std::uint64_t seed = 3200; seed < 3350; ++seed) {
+        const Problem p = problems::random(seed);
+        for_each_type([&]<class T>() { check_fast_gradient<T>(p, seed); });
     }
 }
 
@@ -176,6 +227,7 @@ TEST("fast/weights that are not finite") {
             options.algorithm = Algorithm::fast;
             const harness::Subject subject(describe(p));
             check_close(exact(Product::forward, p, t), p.activation, compute(Product::forward, p, t, options));
+            check_close(exact(Product::grad_input, p, t), {}, compute(Product::grad_input, p, t, options));
         }
     }
 }

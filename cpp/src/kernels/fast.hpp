@@ -22,10 +22,10 @@ inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V:
         for (int i = 0; i < M; ++i)
             for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
     }
-    const T* panel = t.panel;
     for (Index tap = 0; tap < t.taps; ++tap) {
+        const T* panel = t.panel + t.panel_offsets[tap];
         const T* a[M];
-        for (int i = 0; i < M; ++i) a[i] = t.rows + tap * t.tap_step + (m + i) * t.row_step;
+        for (int i = 0; i < M; ++i) a[i] = t.rows + t.row_offsets[tap] + (m + i) * t.row_step;
         for (Index k = 0; k < t.channels; ++k, panel += NV * W) {
             typename V::reg b[NV];
             for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
@@ -50,7 +50,7 @@ void multiply_rows(const Rows<typename V::value>& t) {
             for (Index tap = 0; tap < t.taps; ++tap)
                 for (Index i = 0; i < next; ++i)
                     for (Index k = 0; k < t.channels; k += line)
-                        __builtin_prefetch(t.rows + tap * t.tap_step + (m + 6 + i) * t.row_step + k);
+                        __builtin_prefetch(t.rows + t.row_offsets[tap] + (m + 6 + i) * t.row_step + k);
         }
         multiply_strip<V, 6, NV>(t, m);
     }
@@ -66,6 +66,78 @@ void multiply_rows(const Rows<typename V::value>& t) {
         case 1:
             return multiply_strip<V, 1, NV>(t, m);
     }
+}
+
+/// Numbers in double precision, as large as V's vectors.
+template <class V>
+struct Doubles {
+    static constexpr int width = static_cast<int>(V::width * sizeof(typename V::value) / sizeof(double));
+    typedef double reg __attribute__((vector_size(width * sizeof(double))));
+    typedef typename V::value rounded __attribute__((vector_size(width * sizeof(typename V::value))));
+
+    static reg load(const double* p) {
+        reg r;
+        __builtin_memcpy(&r, p, sizeof r);
+        return r;
+    }
+};
+
+/// G: the taps' numbers to points.
+template <Scheme S, class R>
+inline TCONV_INLINE void weights_to_points(const R* entry, Index step, R* point, Index point_step) {
+    each<static_cast<int>(points_of(S))>([&](auto p) TCONV_INLINE {
+        constexpr const signed char* sign = weight_signs[static_cast<int>(S)][decltype(p)::value];
+        R sum = sign[0] != 0 ? entry[0] : entry[(taps_of(S) - 1) * step];  // the first sign is never negative
+        if constexpr (taps_of(S) > 1)
+            if (sign[0] != 0 && sign[1] != 0) sum = sign[1] > 0 ? sum + entry[step] : sum - entry[step];
+        if constexpr (taps_of(S) > 2)
+            if (sign[0] != 0 && sign[2] != 0) sum = sum + entry[2 * step];
+        point[p * point_step] = sum;
+    });
+}
+
+/// See FastKernels::weigh.
+template <class V, Scheme S>
+void weigh(double* x, Index step, Index n) {
+    using D = Doubles<V>;
+    constexpr int points = static_cast<int>(points_of(S)), taps = static_cast<int>(taps_of(S));
+    for (Index i = 0; i < n; i += D::width) {
+        typename D::reg entry[taps], point[points];
+        for (int e = 0; e < taps; ++e) entry[e] = D::load(x + e * step + i);
+        weights_to_points<S>(entry, 1, point, 1);
+        for (int p = 0; p < points; ++p) __builtin_memcpy(x + p * step + i, &point[p], sizeof point[p]);
+    }
+}
+
+/// See FastKernels::weigh_plane.
+template <class V, Scheme S0, Scheme S1>
+void weigh_plane(const double* from, Index step, typename V::value* const* to, Index n) {
+    using D = Doubles<V>;
+    constexpr int n0 = static_cast<int>(points_of(S0)), n1 = static_cast<int>(points_of(S1));
+    constexpr int q0 = static_cast<int>(taps_of(S0)), q1 = static_cast<int>(taps_of(S1));
+    typename V::value* y[n0 * n1];
+    for (int p = 0; p < n0 * n1; ++p) y[p] = to[p];
+    for (Index i = 0; i < n; i += D::width) {
+        typename D::reg between[n0 * q1];
+        each<q1>([&](auto f) TCONV_INLINE {
+            typename D::reg entry[q0];
+            for (int e = 0; e < q0; ++e) entry[e] = D::load(from + (e * n1 + f) * step + i);
+            weights_to_points<S0>(entry, 1, between + f, q1);
+        });
+        each<n0>([&](auto p) TCONV_INLINE {
+            typename D::reg point[n1];
+            weights_to_points<S1>(between + p * q1, 1, point, 1);
+            each<n1>([&](auto q) TCONV_INLINE {
+                if (y[p * n1 + q] == nullptr) return;
+                const auto rounded = __builtin_convertvector(point[q], typename D::rounded);
+                __builtin_memcpy(y[p * n1 + q] + i, &rounded, sizeof rounded);
+            });
+        });
+    }
+}
+template <class V, Scheme S>
+void weigh_line(const double* from, Index step, typename V::value* const* to, Index n) {
+    weigh_plane<V, Scheme::one, S>(from, step, to, n);
 }
 
 /// B: the window's neighbours x to points p.
@@ -86,21 +158,22 @@ inline __attribute__((always_inline)) void to_points(const R* x, R* p) {
 }
 
 /// A: products p to outputs y.
-template <Scheme S, class R>
-inline __attribute__((always_inline)) void from_points(const R* p, R* y) {
+template <class V, Scheme S>
+inline __attribute__((always_inline)) void from_points(const typename V::reg* p, typename V::reg* y) {
+    using R = typename V::reg;
     if constexpr (S == Scheme::one) {
         y[0] = p[0];
     } else if constexpr (S == Scheme::two_by_two) {
         y[0] = p[0] + p[1];
         y[1] = p[1] + p[2];
     } else {
-        const R sum = p[1] + p[2], difference = p[1] - p[2];
-        y[0] = p[0] + sum;
+        const R half = V::set1(0.5), sum = p[1] + p[2], difference = p[1] - p[2];
+        y[0] = V::fma(half, sum, p[0]);
         if constexpr (S == Scheme::three_by_two) {
-            y[1] = difference;
-            y[2] = sum + p[3];
+            y[1] = half * difference;
+            y[2] = V::fma(half, sum, p[3]);
         } else {
-            y[1] = difference + p[3];
+            y[1] = V::fma(half, difference, p[3]);
         }
     }
 }
@@ -154,7 +227,7 @@ void synthesise(typename V::value* sums, Index step, Index n) {
     for (Index k = 0; k < n; k += W) {
         R point[points], output[outputs];
         for (int i = 0; i < points; ++i) point[i] = V::load(sums + i * step + k);
-        from_points<S>(point, output);
+        from_points<V, S>(point, output);
         for (int i = 0; i < outputs; ++i) V::store(sums + i * step + k, output[i]);
     }
 }
@@ -179,10 +252,10 @@ void finish_plane(const typename V::value* from, Index step, typename V::value* 
         for (int q = 0; q < n1; ++q) {
             R column[n0], rows[m0];
             for (int p = 0; p < n0; ++p) column[p] = V::load(from + (p * n1 + q) * step + k);
-            from_points<S0>(column, rows);
+            from_points<V, S0>(column, rows);
             for (int o = 0; o < m0; ++o) between[o * n1 + q] = rows[o];
         }
-        for (int o = 0; o < m0; ++o) from_points<S1>(between + o * n1, output + o * m1);
+        for (int o = 0; o < m0; ++o) from_points<V, S1>(between + o * n1, output + o * m1);
         const Index some = n - k < W ? n - k : W;
         if (bias != nullptr) {
             const R offset = some == W ? V::load(bias + k) : V::load_some(bias + k, some);
@@ -217,6 +290,11 @@ template <class V>
 constexpr FastKernels<typename V::value> fast_kernels_of() {
     constexpr Scheme one = Scheme::one, a = Scheme::two_by_two, b = Scheme::three_by_two, c = Scheme::two_by_three;
     return {{multiply_rows<V, 1>, multiply_rows<V, 2>},
+            {weigh<V, one>, weigh<V, a>, weigh<V, b>, weigh<V, c>},
+            {{weigh_line<V, one>, weigh_line<V, a>, weigh_line<V, b>, weigh_line<V, c>},
+             {nullptr, weigh_plane<V, a, a>, weigh_plane<V, a, b>, weigh_plane<V, a, c>},
+             {nullptr, weigh_plane<V, b, a>, weigh_plane<V, b, b>, weigh_plane<V, b, c>},
+             {nullptr, weigh_plane<V, c, a>, weigh_plane<V, c, b>, weigh_plane<V, c, c>}},
             {analyse<V, one>, analyse<V, a>, analyse<V, b>, analyse<V, c>},
             {{},
              {nullptr, analyse_plane<V, a, a>, analyse_plane<V, a, b>, analyse_plane<V, a, c>},

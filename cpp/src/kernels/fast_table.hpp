@@ -18,21 +18,24 @@ enum class Scheme : unsigned char {
     two_by_three,  // F(2,3): the same points
 };
 inline constexpr int schemes = 4;
+/// G, whose numbers are 1, 0 and -1: [scheme][point][entry].
+inline constexpr signed char weight_signs[schemes][4][3] = {
+    {{1}}, {{1, 0}, {1, 1}, {0, 1}}, {{1, 0}, {1, 1}, {1, -1}, {0, 1}}, {{1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 1}}};
 
 constexpr Index points_of(Scheme s) { return s == Scheme::one ? 1 : s == Scheme::two_by_two ? 3 : 4; }
 constexpr Index outputs_of(Scheme s) { return s == Scheme::one ? 1 : s == Scheme::three_by_two ? 3 : 2; }
 constexpr Index taps_of(Scheme s) { return points_of(s) - outputs_of(s) + 1; }
 
 /// A product of rows that lie at one distance with a panel of packed columns, as in Tile:
-///     c[m][n] = (load ? c[m][n] : 0) + sum over t, k of rows[t*tap_step + m*row_step + k] * panel[(t*channels +
-///     k)*width
-///     + n].
+///     c[m][n] = (load ? c[m][n] : 0) + sum over t, k of rows[row_offsets[t] + m*row_step + k] *
+///     panel[panel_offsets[t] + k*width + n].
 template <class T>
 struct Rows {
     const T* rows;
-    Index row_step, tap_step;
+    Index row_step;
     Index count, taps, channels;
     const T* panel;
+    const Index *row_offsets, *panel_offsets;  // [tap]
     T* c;
     Index c_step;
     bool load;
@@ -45,6 +48,11 @@ struct FastKernels {
     /// [0] half panels, [1] full panels, as in Kernels. The others work on rows of n numbers side
     /// by side.
     void (*multiply[2])(const Rows<T>&);
+    /// x[p*step] = sum over e of G[p][e] x[e*step], in place, of n numbers side by side, in whole vectors.
+    void (*weigh[schemes])(double* x, Index step, Index n);
+    /// The same along two axes, rounded: to[p*points + q] from from[(e*points + f)*step], where `points` are the second
+    /// axis'; targets that are null are not wanted.
+    void (*weigh_plane[schemes][schemes])(const double* from, Index step, T* const* to, Index n);
     /// to[p*step] = sum over e of B[p][e] from[e], by scheme.
     void (*analyse[schemes])(const T* const* from, T* to, Index step, Index n);
     /// The same along two axes, of which the second one's points follow each other.

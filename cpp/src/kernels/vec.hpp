@@ -11,6 +11,7 @@ namespace {
 
 template <int I>
 struct Constant {
+    static constexpr int value = I;
     constexpr operator int() const { return I; }
 };
 /// f(0), f(1), ... f(N - 1) with constants. A loop would be unrolled too, but so late that GCC keeps the arrays that it
