@@ -126,6 +126,7 @@ def conv_transpose_grad_input(
     groups: SupportsIndex = 1,
     data_format: str | None = None,
     out: Array | None = None,
+    algorithm: str = "auto",
     num_threads: int | None = None,
 ) -> Array:
     """The gradient of conv_transpose with respect to `x`: an ordinary strided convolution of `dy`.
@@ -147,6 +148,7 @@ def conv_transpose_grad_input(
         groups: as in conv_transpose.
         data_format: as in conv_transpose.
         out: where to write the gradient: C-contiguous, of its shape and dtype, overlapping no argument.
+        algorithm: "auto", "direct" or "fast", as in conv_transpose: here it is dy that is transformed.
         num_threads: at least 1; None for the default. The gradient does not depend on it.
 
     Returns:
@@ -182,6 +184,7 @@ def conv_transpose_grad_input(
         groups=groups,
         data_format=data_format,
     )
+    chosen = _args.algorithm(operation, algorithm)
     threads = _args.threads(operation, num_threads)
     shape = _args.extents(operation, "input_shape", input_shape, (spec.rank + 1, spec.rank + 2))
     problem = _problem.resolve(operation, ("input_shape", shape), ("kernel", weights.shape), spec)
@@ -199,7 +202,7 @@ def conv_transpose_grad_input(
         channels_first=spec.channels_first,
         threads=threads,
         isa="best",
-        algorithm="automatic",
+        algorithm=_args.ALGORITHMS[chosen],
     )
     return dx
 

@@ -15,13 +15,8 @@ inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V:
     constexpr int W = V::width;
     typename V::reg sum[M][NV];
     T* const c = t.c + m * t.c_step;
-    if (t.load) {
-        for (int i = 0; i < M; ++i)
-            for (int v = 0; v < NV; ++v) sum[i][v] = V::load(c + i * t.c_step + v * W);
-    } else {
-        for (int i = 0; i < M; ++i)
-            for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
-    }
+    for (int i = 0; i < M; ++i)
+        for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
     for (Index tap = 0; tap < t.taps; ++tap) {
         const T* panel = t.panel + t.panel_offsets[tap];
         const T* a[M];
@@ -34,6 +29,10 @@ inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V:
                 for (int v = 0; v < NV; ++v) sum[i][v] = V::fma(x, b[v], sum[i][v]);
             }
         }
+    }
+    if (t.load) {
+        for (int i = 0; i < M; ++i)
+            for (int v = 0; v < NV; ++v) sum[i][v] = V::load(c + i * t.c_step + v * W) + sum[i][v];
     }
     for (int i = 0; i < M; ++i)
         for (int v = 0; v < NV; ++v) V::store(c + i * t.c_step + v * W, sum[i][v]);

@@ -38,8 +38,8 @@ struct Rows {
     const Index *row_offsets, *panel_offsets;  // [tap]
     T* c;
     Index c_step;
-    bool load;
-    bool far;  // the rows are asked for before they are met
+    bool load;  // the sums so far are in c
+    bool far;   // the rows are asked for before they are met
 };
 
 /// The functions of one instruction set for numbers of type T.

@@ -48,6 +48,7 @@ class TransposedConvolution:
         self._plan = ops.Plan(kernel, activation=activation, dtype=dtype, algorithm=algorithm, **geometry)
         self._kernel = kernel.astype(dtype, copy=False)
         self._geometry = geometry
+        self._algorithm = algorithm
 
     def __call__(self, x: Array, bias: Array | None, once: bool = False) -> Array:
         return self._plan(x, bias, once=once)
@@ -59,7 +60,7 @@ class TransposedConvolution:
         return self._plan.last_run(shape)
 
     def input_gradient(self, dz: Array, shape: tuple[int, ...]) -> Array:
-        return ops.conv_transpose_grad_input(dz, self._kernel, shape, **self._geometry)
+        return ops.conv_transpose_grad_input(dz, self._kernel, shape, algorithm=self._algorithm, **self._geometry)
 
     def kernel_gradient(self, x: Array, dz: Array) -> Array:
         return ops.conv_transpose_grad_kernel(x, dz, self._kernel.shape, **self._geometry)
