@@ -203,6 +203,10 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
         decision.why = "too few channels";
         return decision;
     }
+    if (!must && columns.direction == Direction::forward && columns.form == Form::dots) {
+        decision.why = "few columns, whose sums are short";  // a lane's: more accurate than any fast algorithm
+        return decision;
+    }
     FastTimes& times = decision.times;
     times.direct = direct_time(columns, maps, batch, sum_bytes);
     if (!must && times.direct < least_products) {
