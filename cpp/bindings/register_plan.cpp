@@ -90,6 +90,13 @@ class AnyRun {
     }
 
     py::tuple y_shape() const { return py::tuple(py::cast(y_shape_)); }
+    /// Threads, bytes of packed and of transformed weights and of workspace, stages of (costs, bytes).
+    py::tuple schedule() const {
+        const Schedule s = std::visit([](const auto& plan) { return plan.schedule(); }, plan_);
+        py::list stages;
+        for (const Stage& stage : s.stages) stages.append(py::make_tuple(stage.costs, stage.bytes));
+        return py::make_tuple(s.threads, s.packed_bytes, s.transformed_bytes, s.workspace_bytes, stages);
+    }
     std::string describe() const {
         return std::visit([](const auto& plan) { return plan.describe(); }, plan_);
     }
@@ -148,6 +155,7 @@ void register_plan(py::module_& module) {
     py::class_<AnyRun>(module, "Run")
         .def("__call__", &AnyRun::operator(), py::arg("x"), py::arg("bias"), py::arg("out"))
         .def_property_readonly("y_shape", &AnyRun::y_shape)
+        .def("schedule", &AnyRun::schedule)
         .def("describe", &AnyRun::describe);
 }
 

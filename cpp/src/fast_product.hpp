@@ -27,6 +27,7 @@ class FastProduct {
     void operator()(const T* source, const T* bias, T* target, Finish<C> finish) const;
 
     const std::vector<FastGrid>& grids() const { return grids_; }
+    int threads() const { return threads_; }
     /// Bytes of memory that a call takes for all workers.
     Index workspace() const { return worker_bytes_ * threads_ + shared_numbers_ * static_cast<Index>(sizeof(C)); }
 

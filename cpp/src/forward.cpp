@@ -12,6 +12,7 @@
 #include "fast_product.hpp"
 #include "product.hpp"
 #include "reference.hpp"
+#include "schedule.hpp"
 
 namespace tconv::detail {
 namespace {
@@ -112,12 +113,26 @@ void run(const Prepared<T>& prepared, const T* x, const T* bias, T* y) {
 }
 
 template <class T>
+std::size_t transformed_bytes(const Prepared<T>& prepared) {
+    return static_cast<std::size_t>(prepared.transformed ? prepared.transformed->weights.size() : 0) *
+           sizeof(compute_t<T>);
+}
+
+template <class T>
 std::size_t packed_bytes(const Prepared<T>& prepared) {
     const Packed<T>& packed = *prepared.packed;
     return static_cast<std::size_t>(packed.weights.size() + packed.zeros.size()) * sizeof(compute_t<T>) +
-           static_cast<std::size_t>(packed.plain.size()) * sizeof(T) +
-           static_cast<std::size_t>(prepared.transformed ? prepared.transformed->weights.size() : 0) *
-               sizeof(compute_t<T>);
+           static_cast<std::size_t>(packed.plain.size()) * sizeof(T) + transformed_bytes(prepared);
+}
+
+template <class T>
+Schedule schedule(const Prepared<T>& prepared) {
+    Schedule schedule;
+    if (prepared.fast) schedule = schedule_of(*prepared.fast);
+    if (prepared.product) schedule = schedule_of(*prepared.product);
+    schedule.transformed_bytes = transformed_bytes(prepared);
+    schedule.packed_bytes = packed_bytes(prepared) - schedule.transformed_bytes;
+    return schedule;
 }
 
 template <class T>
@@ -184,6 +199,7 @@ void conv_transpose(const Geometry<dynamic>& g, const T* x, const T* kernel, con
     template std::shared_ptr<const Prepared<T>> prepare(const Prepared<T>&, const Geometry<dynamic>&, const Options&); \
     template void run(const Prepared<T>&, const T*, const T*, T*);                                                     \
     template std::size_t packed_bytes(const Prepared<T>&);                                                             \
+    template Schedule schedule(const Prepared<T>&);                                                                    \
     template std::string describe(const Prepared<T>&);                                                                 \
     template void conv_transpose(const Geometry<dynamic>&, const T*, const T*, const T*, T*, const Options&);
 TCONV_INSTANTIATE(float)

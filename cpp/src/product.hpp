@@ -25,6 +25,10 @@ class Product {
 
     /// None when there is nothing to compute.
     const std::optional<Tiling>& tiling() const { return tiling_; }
+    /// That are given work.
+    int threads() const { return threads_; }
+    /// Bytes of memory that a call takes for all workers.
+    Index workspace() const { return worker_bytes_ * threads_; }
 
   private:
     const detail::Packed<T>& packed_;

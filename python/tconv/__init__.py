@@ -21,6 +21,7 @@ from tconv import (
 )
 from tconv._args import ShapeError
 from tconv._build import build_info, get_cmake_dir, get_include
+from tconv._grad_grad import conv_transpose_grad_grad
 from tconv._pool import get_output_pool_limit, set_output_pool_limit
 from tconv.config import get_num_threads, set_num_threads
 from tconv.models import Model, Sequential
@@ -48,6 +49,7 @@ __all__ = [
     "config",
     "constraints",
     "conv_transpose",
+    "conv_transpose_grad_grad",
     "conv_transpose_grad_input",
     "conv_transpose_grad_kernel",
     "conv_transpose_output_shape",

@@ -12,6 +12,7 @@ from tconv import _args, _convert, _core, _problem, activations
 from tconv._args import Ints, Paddings, Spec, fail
 from tconv._convert import Array
 from tconv._problem import Problem
+from tconv._schedule import Schedule, Stage
 
 __all__ = ["OPERATION", "Plan"]
 
@@ -193,6 +194,31 @@ class Plan:
         rank = self._spec.rank
         shape = _args.extents(OPERATION, "input_shape", input_shape, (rank + 1, rank + 2))
         return self._make_run(self._resolve(shape), _args.threads(OPERATION, None), False).describe()
+
+    def schedule(self, input_shape: Sequence[SupportsIndex], num_threads: int | None = None) -> Schedule:
+        """How the work for an input of `input_shape` is cut for threads, and the memory that it takes: to measure.
+
+        Args:
+            input_shape: the shape of x.
+            num_threads: at least 1, more than there are if you like; None for the default.
+
+        Raises:
+            TypeError: not a sequence of integers.
+            ValueError: num_threads below 1; a shape that does not go with the kernel (ShapeError).
+
+        Example:
+            >>> import numpy as np, tconv
+            >>> plan = tconv.Plan(np.ones((2, 2, 32, 64), np.float32), strides=2)
+            >>> schedule = plan.schedule((1, 64, 64, 64), 16)
+            >>> schedule.threads, len(schedule.stages), len(schedule.stages[0].costs) >= 16
+            (16, 1, True)
+        """
+        rank = self._spec.rank
+        shape = _args.extents(OPERATION, "input_shape", input_shape, (rank + 1, rank + 2))
+        run = self._make_run(self._resolve(shape), _args.threads(OPERATION, num_threads), False)
+        working, packed, transformed, workspace, stages = run.schedule()
+        units = tuple(Stage(tuple(costs), tuple(read)) for costs, read in stages)
+        return Schedule(working, packed, transformed, workspace, units)
 
     def __copy__(self) -> Plan:
         return self  # immutable

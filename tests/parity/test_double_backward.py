@@ -66,6 +66,9 @@ class Setting:
     def grad_kernel(self, x, dy):
         return tconv.conv_transpose_grad_kernel(x, dy, kernel_of(self.weight).shape, **self.arguments)
 
+    def grad_grad(self, v, u):
+        return tconv.conv_transpose_grad_grad(self.x, kernel_of(self.weight), self.dy, v, u, **self.arguments)
+
     def tensors(self, *arrays):
         return [torch.tensor(array, requires_grad=True) for array in arrays]
 
@@ -95,6 +98,30 @@ def test_the_functions_are_each_others_derivatives(case):
     agree(s.grad_input(s.dy, u), by_x)
 
 
+@given(cases(), st.booleans(), st.sampled_from(["both", "dx", "dkernel"]))
+def test_double_backward(case, channels_last, given_ones):
+    """All gradients of <v, dx> + <u, dkernel>, and of either alone."""
+    s = Setting(case)
+    x, weight, dy = s.tensors(s.x, s.weight, s.dy)
+    firsts = torch.autograd.grad(s.function(x, weight, **s.theirs), (x, weight), dy, create_graph=True)
+    some = {"both": slice(None), "dx": slice(1), "dkernel": slice(1, None)}[given_ones]
+    cotangents = [torch.tensor(array) for array in (s.v, s.u)][some]
+    theirs = torch.autograd.grad(firsts[some], (x, weight, dy), cotangents, allow_unused=True)
+
+    v, u = (None if given_ones == "dkernel" else s.v), (None if given_ones == "dx" else kernel_of(s.u))
+    if channels_last:
+        s.arguments["data_format"] = "channels_last"
+        s.x, s.dy, v = (None if array is None else np.moveaxis(array, 1, -1) for array in (s.x, s.dy, v))
+    by_x, by_kernel, by_dy = s.grad_grad(v, u)
+    if channels_last:
+        by_x, by_dy = (None if array is None else np.moveaxis(array, -1, 1) for array in (by_x, by_dy))
+    by_weight = None if by_kernel is None else np.moveaxis(by_kernel, (-1, -2), (0, 1))
+    for ours, other in zip((by_x, by_weight, by_dy), theirs, strict=True):
+        assert (ours is None) == (other is None)
+        if ours is not None:
+            agree(ours, other)
+
+
 @given(cases(), st.sampled_from([0.0, 1.0]))
 def test_gradient_penalty(case, target):
     """A critic's penalty, the mean over examples of (|d critic / dx| - target)^2 with critic = sum of tanh(conv(x))."""
@@ -118,8 +145,8 @@ def test_gradient_penalty(case, target):
     assert np.mean((sizes - target) ** 2) == pytest.approx(float(penalty.detach()), rel=1e-9, abs=1e-12)
     # Backward: through dx, then through dy and y.
     v = 2 * (sizes - target) / len(dx) * dx / sizes
-    by_dy = s.forward(v, kernel)
+    _, by_kernel, by_dy = tconv.conv_transpose_grad_grad(s.x, kernel, dy, v, **s.arguments)
     by_y = by_dy * s.dy * -2 * tanh * slope
     agree(s.grad_input(by_y, kernel), theirs[0])
-    agree(np.moveaxis(s.grad_kernel(v, dy) + s.grad_kernel(s.x, by_y), (-1, -2), (0, 1)), theirs[1])
+    agree(np.moveaxis(by_kernel + s.grad_kernel(s.x, by_y), (-1, -2), (0, 1)), theirs[1])
     agree(by_dy * slope, theirs[2])

@@ -181,6 +181,7 @@ def test_names_of_results_tell_runs_apart():
         ("gradients", ["--data-format", "channels_first"]),
         ("f64", []),
         ("scaling", ["--threads", "2"]),
+        ("simulate", ["--threads", "8"]),
         pytest.param("memory", [], marks=pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")),
     ],
 )

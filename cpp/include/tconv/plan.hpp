@@ -9,6 +9,7 @@
 #include <tconv/export.hpp>
 #include <tconv/geometry.hpp>
 #include <tconv/options.hpp>
+#include <tconv/schedule.hpp>
 
 namespace tconv {
 
@@ -34,6 +35,8 @@ template <class T>
 TCONV_API void run(const Prepared<T>& prepared, const T* x, const T* bias, T* y);
 template <class T>
 TCONV_API std::size_t packed_bytes(const Prepared<T>& prepared);
+template <class T>
+TCONV_API Schedule schedule(const Prepared<T>& prepared);
 template <class T>
 TCONV_API std::string describe(const Prepared<T>& prepared);
 
@@ -63,6 +66,8 @@ class Plan {
     const Options& options() const { return options_; }
     /// Bytes held by the packed kernel.
     std::size_t packed_bytes() const { return detail::packed_bytes<T>(*prepared_); }
+    /// How the work is cut for the threads of the options, for those who measure.
+    Schedule schedule() const { return detail::schedule<T>(*prepared_); }
     /// What will be done and why, for people.
     std::string describe() const { return detail::describe<T>(*prepared_); }
 

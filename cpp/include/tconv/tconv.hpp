@@ -9,5 +9,6 @@
 #include <tconv/isa.hpp>
 #include <tconv/options.hpp>
 #include <tconv/plan.hpp>
+#include <tconv/schedule.hpp>
 #include <tconv/types.hpp>
 #include <tconv/version.hpp>

@@ -13,6 +13,7 @@ from tconv.bench.machine import cores
 from tconv.bench.modes import Lines, Options, Outcome, compare
 from tconv.bench.peers import PEERS, select
 from tconv.bench.scaling import scale
+from tconv.bench.simulate import simulate
 from tconv.bench.workloads import TABLE, Workload, choose, read_table
 
 __all__ = ["add_arguments", "run"]
@@ -24,6 +25,7 @@ MODES = {
     "tiny": "calls whose time is overhead",
     "memory": "peak working memory, each in a fresh process (Linux)",
     "scaling": "1, 2, 4 ... threads, each library against itself",
+    "simulate": "how the work is cut for 1, 2, 4 ... 64 threads, without computing",
     "list": "names the workloads and the peers",
 }
 FEW_PEERS = "torch-nhwc,onnxruntime,openvino-nhwc"  # where each costs much: every thread count, every fresh process
@@ -36,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("mode", metavar="MODE", choices=list(MODES), help=modes)
     parser.add_argument("names", metavar="NAME", nargs="*", help="workloads, or a mode's or `extra` (default: MODE's)")
     parser.add_argument(
-        "--threads", type=int, help="for every contestant (default: 2; for scaling, the most: all cores)"
+        "--threads",
+        type=int,
+        help="for every contestant (default: 2; for scaling, the most: all cores; for simulate: 64)",
     )
     parser.add_argument("--peers", metavar="A,B", help="peers, all or none (default: those installed)")
     parser.add_argument("--seconds", type=float, default=0.25, help="of timed calls, at least (default: %(default)s)")
@@ -74,7 +78,7 @@ def run(chosen: argparse.Namespace) -> Iterator[str]:
 
 
 def _options(chosen: argparse.Namespace, table: list[Workload]) -> Options:
-    default = cores() if chosen.mode == "scaling" else min(2, cores())
+    default = {"scaling": cores(), "simulate": 64}.get(chosen.mode, min(2, cores()))
     threads = default if chosen.threads is None else chosen.threads
     if threads < 1:
         raise ValueError(f"bench: --threads={threads} must be at least 1.")
@@ -87,7 +91,7 @@ def _options(chosen: argparse.Namespace, table: list[Workload]) -> Options:
     few = FEW_PEERS if chosen.mode in ("memory", "scaling") else None
     return Options(
         mode=chosen.mode,
-        workloads=choose(table, chosen.names, chosen.mode),
+        workloads=choose(table, chosen.names, "forward" if chosen.mode == "simulate" else chosen.mode),
         peers=select(few if chosen.peers is None else chosen.peers),
         threads=threads,
         seconds=chosen.seconds,
@@ -98,7 +102,7 @@ def _options(chosen: argparse.Namespace, table: list[Workload]) -> Options:
 
 
 def _mode(options: Options) -> Lines:
-    return {"memory": footprint, "scaling": scale}.get(options.mode, compare)(options)
+    return {"memory": footprint, "scaling": scale, "simulate": simulate}.get(options.mode, compare)(options)
 
 
 def _list(table: list[Workload]) -> Iterator[str]:

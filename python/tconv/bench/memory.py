@@ -1,8 +1,8 @@
 """Peak memory of one forward pass, in the process that computes it.
 
 The working memory of a call is the growth of the resident set to its peak during the call, less the result and, for the
-first call, the packed weights that the layer keeps; it is negative where pages of an earlier result are used again. The
-peak is Linux' VmHWM, reset before the call.
+first call, the weights that the layer keeps, packed and transformed; it is negative where pages of an earlier result
+are used again. The peak is Linux' VmHWM, reset before the call.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from typing import Any
 from tconv.bench.peers.base import Call, Peer
 from tconv.bench.workloads import Task
 
-__all__ = ["LIMIT", "MIB", "measure"]
+__all__ = ["GROWTH", "LIMIT", "MIB", "measure"]
 
 MIB = 2.0**20
 LIMIT = 16 * MIB  # bytes of working memory that tconv may need
+GROWTH = 2.0  # of the kernel's bytes, per axis, that tconv's transformed weights may have
 
 
 def measure(peer: Peer, task: Task, threads: int) -> dict[str, Any]:
-    """Bytes of the "output" and the "packed" weights, and of the working memory of the "first" and the "next" call.
+    """Bytes of the "output", the "kernel", the "packed" and "transformed" weights, and what the "first"
+    and the "next" call need besides.
 
     Raises:
         RuntimeError: there is no Linux' /proc.
@@ -37,8 +39,15 @@ def measure(peer: Peer, task: Task, threads: int) -> dict[str, Any]:
     del output
     following, output = _growth(call)
     del output
-    packed = peer.packed_bytes(task, arrays)
-    return {"output": size, "packed": packed, "first": first - size - packed, "next": following - size}
+    packed, transformed = peer.weight_bytes(task, arrays)
+    return {
+        "output": size,
+        "kernel": arrays.kernel.nbytes,
+        "packed": packed,
+        "transformed": transformed,
+        "first": first - size - packed - transformed,
+        "next": following - size,
+    }
 
 
 def _growth(call: Call) -> tuple[int, Any]:

@@ -99,9 +99,9 @@ class Peer(ABC):
     def result(self, task: Task, output: Any) -> Array:
         """What the call returned, as an array of `task.result_shape`."""
 
-    def packed_bytes(self, task: Task, arrays: Arrays) -> int:
-        """Bytes of weights the library packs and keeps; 0 where it does not tell."""
-        return 0
+    def weight_bytes(self, task: Task, arrays: Arrays) -> tuple[int, int]:
+        """Bytes of weights the library keeps, packed and transformed for a fast algorithm; 0 where it does not tell."""
+        return 0, 0
 
 
 def channels_first(x: Array) -> Array:

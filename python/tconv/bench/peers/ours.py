@@ -52,9 +52,10 @@ class Tconv(Peer):
             return np.moveaxis(result, 1, -1)
         return result
 
-    def packed_bytes(self, task: Task, arrays: Arrays) -> int:
-        plan = tconv.Plan(arrays.kernel, **_geometry(task.workload), data_format=task.data_format)
-        return int(plan.packed_bytes)
+    def weight_bytes(self, task: Task, arrays: Arrays) -> tuple[int, int]:
+        plan = tconv.Plan(arrays.kernel, **_geometry(task.workload))
+        schedule = plan.schedule(task.workload.input_shape)
+        return schedule.packed_bytes, schedule.transformed_bytes
 
     def _layer(self, task: Task) -> Any:
         workload = task.workload

@@ -1,0 +1,162 @@
+#include "schedule.hpp"
+
+#include <algorithm>
+
+namespace tconv {
+namespace {
+
+// Times in products of numbers, of the things around them: see fast_choice.cpp.
+constexpr double per_row = 250;                          // direct: finding a row and storing it
+constexpr double per_analysed = 8, per_synthesised = 5;  // fast: a number transformed; a sum transformed back
+
+double number(Index n) { return static_cast<double>(n); }
+
+/// The rows that a window has in a tile, whose parts along batch and axes are numbered.
+Index rows_in(const Tiling& t, std::size_t window, const std::vector<Index>& part) {
+    Index rows = std::min((part[0] + 1) * t.tile[0], t.batch) - part[0] * t.tile[0];
+    for (std::size_t a = 0; a < t.rank; ++a) {
+        const Range& range = t.ranges[window * t.rank + a];
+        const Index first = t.first[a] + part[a + 1] * t.tile[a + 1];
+        const Index last = std::min(first + t.tile[a + 1], t.last[a]);
+        rows *= std::max<Index>(std::min(last, range.last) - std::max(first, range.first), 0);
+    }
+    return rows;
+}
+
+void next(std::vector<Index>& part, const std::vector<Index>& parts) {
+    for (std::size_t i = part.size(); i-- > 0;) {
+        if (++part[i] < parts[i]) return;
+        part[i] = 0;
+    }
+}
+
+/// All units of a slice, tile by tile.
+void add_tiles(const Tiling& t, const Slice& slice, Index number_bytes, Stage& stage) {
+    const detail::Columns& columns = t.columns;
+    std::vector<double> of_row(columns.windows.size());
+    double weights = 0, channels = number(columns.source_channels);
+    if (columns.form == Form::depthwise) channels = 0;
+    for (std::size_t position = slice.first_block; position < slice.last_block; ++position) {
+        const detail::Block& block = columns.blocks[t.order[position]];
+        double& time = of_row[static_cast<std::size_t>(block.window)];
+        if (time == 0) time = per_row;
+        for (const detail::Step& step : columns.steps_of(block)) {
+            time += number(columns.products(step) * block.width);
+            weights += number(columns.products(step) * block.panel);
+        }
+        if (columns.form == Form::depthwise) channels += number(block.columns);
+    }
+    Index tiles = 1;
+    for (const Index n : t.tiles) tiles *= n;
+    double pixels = number(t.tile[0]);
+    for (std::size_t a = 0; a < t.rank; ++a) pixels *= number(t.picked(a));
+    std::vector<Index> part(t.tiles.size(), 0);
+    for (Index tile = 0; tile < tiles; ++tile, next(part, t.tiles)) {
+        double time = 0;
+        for (std::size_t w = 0; w < of_row.size(); ++w)
+            if (of_row[w] > 0) time += number(rows_in(t, w, part)) * of_row[w];
+        stage.costs.push_back(time);
+        stage.bytes.push_back(pixels * channels * number(number_bytes) + weights * number(t.sum_bytes));
+    }
+}
+
+/// Numbers of a fast window's transformed weights.
+double weights_of(const FastGrid& grid) {
+    const FastColumns& columns = grid.columns;
+    return number(columns.panel_weights(grid.window, columns.panels(grid.window)) -
+                  columns.panel_weights(grid.window, 0));
+}
+
+/// What a box costs: transforming a channel of it, and its products with a panel of columns.
+struct BoxCosts {
+    double analysed, panel, pixels;  // pixels of a channel that are read
+
+    BoxCosts(const FastGrid& grid, Index box) {
+        const FastWindow& w = grid.window;
+        const double tiles = number(grid.boxes.points_of(box)), width = number(grid.columns.columns.full_width);
+        analysed = grid.plain ? 0 : tiles * number(w.parts * w.points) * per_analysed;
+        panel = tiles * number(w.points) * width *
+                (number(w.parts * grid.columns.columns.source_channels) + (grid.plain ? 0 : per_synthesised));
+        pixels = number(grid.boxes.size()[0]);
+        for (std::size_t a = 0; a < grid.maps.size(); ++a) pixels *= number(grid.reach(a));
+    }
+};
+
+void add_own(const FastGrid& grid, Index number_bytes, Index sum_bytes, Stage& stage) {
+    const detail::Columns& columns = grid.columns.columns;
+    const double channels = number(columns.source_channels);
+    for (Index group = 0; group < columns.product_groups; ++group)
+        for (Index box = 0; box < grid.boxes.count(); ++box) {
+            const BoxCosts costs(grid, box);
+            stage.costs.push_back(channels * costs.analysed + number(grid.columns.panels(grid.window)) * costs.panel);
+            stage.bytes.push_back(channels * costs.pixels * number(number_bytes) +
+                                  weights_of(grid) * number(sum_bytes));
+        }
+}
+
+/// Of a box that all workers share: chunks of its channels, and then blocks of columns times blocks of tiles.
+void add_shared(const FastGrid& grid, Index box, Index number_bytes, Index sum_bytes, std::vector<Stage>& stages) {
+    const FastWindow& w = grid.window;
+    const Index channels = grid.columns.columns.source_channels, panels = grid.columns.panels(w);
+    const Index tiles = grid.boxes.points_of(box);
+    const BoxCosts costs(grid, box);
+    Stage transform, multiply;
+    for (Index first = 0; first < channels; first += fast_chunk) {
+        const double chunk = number(std::min(fast_chunk, channels - first));
+        transform.costs.push_back(chunk * costs.analysed);
+        transform.bytes.push_back(chunk * costs.pixels * number(number_bytes));
+    }
+    for (Index panel = 0; panel < panels; panel += grid.block_panels)
+        for (Index tile = 0; tile < tiles; tile += grid.block_tiles) {
+            const double some = number(std::min(grid.block_panels, panels - panel));
+            const double here = number(std::min(grid.block_tiles, tiles - tile));
+            multiply.costs.push_back(some * costs.panel * here / number(tiles));
+            multiply.bytes.push_back(
+                (here * number(w.parts * w.points * grid.row_numbers) + weights_of(grid) * some / number(panels)) *
+                number(sum_bytes));
+        }
+    stages.push_back(std::move(transform));
+    stages.push_back(std::move(multiply));
+}
+
+}  // namespace
+
+template <class T>
+Schedule schedule_of(const Product<T>& product) {
+    Schedule schedule;
+    schedule.threads = product.threads();
+    schedule.workspace_bytes = static_cast<std::size_t>(product.workspace());
+    if (!product.tiling() || product.tiling()->units() == 0) return schedule;
+    Stage stage;
+    for (Index group = 0; group < product.tiling()->columns.product_groups; ++group)
+        for (const Slice& slice : product.tiling()->slices)
+            add_tiles(*product.tiling(), slice, static_cast<Index>(sizeof(T)), stage);
+    schedule.stages.push_back(std::move(stage));
+    return schedule;
+}
+
+template <class T>
+Schedule schedule_of(const FastProduct<T>& product) {
+    constexpr auto stored = static_cast<Index>(sizeof(T)), summed = static_cast<Index>(sizeof(compute_t<T>));
+    Schedule schedule;
+    schedule.threads = product.threads();
+    schedule.workspace_bytes = static_cast<std::size_t>(product.workspace());
+    Stage own;
+    for (const FastGrid& grid : product.grids())
+        if (!grid.shared) add_own(grid, stored, summed, own);
+    if (!own.costs.empty()) schedule.stages.push_back(std::move(own));
+    for (const FastGrid& grid : product.grids())
+        for (Index group = 0; grid.shared && group < grid.columns.columns.product_groups; ++group)
+            for (Index box = 0; box < grid.boxes.count(); ++box) add_shared(grid, box, stored, summed, schedule.stages);
+    return schedule;
+}
+
+#define TCONV_INSTANTIATE(T)                          \
+    template Schedule schedule_of(const Product<T>&); \
+    template Schedule schedule_of(const FastProduct<T>&);
+TCONV_INSTANTIATE(float)
+TCONV_INSTANTIATE(double)
+TCONV_INSTANTIATE(float16)
+TCONV_INSTANTIATE(bfloat16)
+
+}  // namespace tconv
