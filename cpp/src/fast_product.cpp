@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "checked.hpp"
 #include "dispatch.hpp"
 #include "pages.hpp"
 #include "parallel.hpp"
@@ -16,7 +17,36 @@ std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::*
     return extents;
 }
 
+constexpr Index least_chunk = 16;       // channels: a line of a cache, which two threads should not write
+constexpr double least_unit = 1 << 20;  // products of a unit, or it is not cut again
+constexpr double most_waiting = 1.15;   // of the time of a stage: so long that threads wait for the last one
+
+/// Whether so many equal units keep threads waiting for the last ones.
+bool uneven(Index units, int threads) {
+    return static_cast<double>(ceil_div(units, threads) * threads) > most_waiting * static_cast<double>(units);
+}
+
 }  // namespace
+
+// Products and transforms are the same however they are cut, number by number.
+SharedCut::SharedCut(const FastGrid& grid, Index box, int threads)
+    : channels(fast_chunk), tiles(grid.block_tiles), panels(grid.block_panels) {
+    const detail::Columns& columns = grid.columns.columns;
+    const Index all_tiles = grid.boxes.points_of(box), all_panels = grid.columns.panels(grid.window);
+    while (channels / 2 >= least_chunk && uneven(ceil_div(columns.source_channels, channels), threads)) channels /= 2;
+    const double products =
+        static_cast<double>(grid.window.points * grid.window.parts * columns.source_channels * columns.full_width);
+    while (uneven(ceil_div(all_tiles, tiles) * ceil_div(all_panels, panels), threads) &&
+           static_cast<double>(tiles * panels) * products >= 2 * least_unit) {
+        if (panels > 1 && (panels * columns.full_width >= tiles || tiles <= columns.tile_rows)) {
+            panels = ceil_div(panels, 2);
+        } else if (tiles > columns.tile_rows) {
+            tiles = ceil_div(ceil_div(tiles, 2), columns.tile_rows) * columns.tile_rows;
+        } else {
+            break;
+        }
+    }
+}
 
 template <class T>
 FastProduct<T>::FastProduct(const FastPacked<T>& packed, const std::vector<AxisMap>& maps, Index batch,
@@ -104,24 +134,23 @@ void FastProduct<T>::run_shared(std::size_t number, std::vector<FastWorker<T>>& 
     const FastGrid& grid = grids_[number];
     const Index boxes = grid.boxes.count(), channels = packed_.columns.source_channels;
     const Index panels = packed_.panels(grid.window);
-    const Index chunks = (channels + fast_chunk - 1) / fast_chunk;
-    const Index column_blocks = (panels + grid.block_panels - 1) / grid.block_panels;
     for (Index group = 0; group < packed_.columns.product_groups; ++group) {
         for (Index box = 0; box < boxes; ++box) {
-            parallel_for(threads_, chunks, [&](Index chunk, int worker) {
+            const SharedCut cut(grid, box, threads_);
+            parallel_for(threads_, ceil_div(channels, cut.channels), [&](Index chunk, int worker) {
                 FastWorker<T>& w = workers[static_cast<std::size_t>(worker)];
                 w.enter(number, group, box);
-                w.transform(chunk * fast_chunk, std::min((chunk + 1) * fast_chunk, channels), transformed);
+                const Index channel = chunk * cut.channels;
+                w.transform(channel, std::min(channel + cut.channels, channels), transformed);
             });
             const Index tiles = grid.boxes.points_of(box);
-            const Index tile_blocks = (tiles + grid.block_tiles - 1) / grid.block_tiles;
-            parallel_for(threads_, column_blocks * tile_blocks, [&](Index unit, int worker) {
+            const Index tile_blocks = ceil_div(tiles, cut.tiles);
+            parallel_for(threads_, ceil_div(panels, cut.panels) * tile_blocks, [&](Index unit, int worker) {
                 FastWorker<T>& w = workers[static_cast<std::size_t>(worker)];
                 w.enter(number, group, box);
-                const Index tile = unit % tile_blocks * grid.block_tiles;
-                const Index panel = unit / tile_blocks * grid.block_panels;
-                w.multiply(tile, std::min(tile + grid.block_tiles, tiles), panel,
-                           std::min(panel + grid.block_panels, panels), transformed);
+                const Index tile = unit % tile_blocks * cut.tiles, panel = unit / tile_blocks * cut.panels;
+                w.multiply(tile, std::min(tile + cut.tiles, tiles), panel, std::min(panel + cut.panels, panels),
+                           transformed);
             });
         }
     }

@@ -9,6 +9,13 @@
 
 namespace tconv {
 
+/// How threads share a box: channels that one transforms, tiles and panels that one multiplies.
+struct SharedCut {
+    Index channels, tiles, panels;
+
+    SharedCut(const FastGrid& grid, Index box, int threads);
+};
+
 /// A fast product over the rows that the maps describe, with everything decided but the data. The packed kernel must
 /// outlive it. Immutable: threads may share it.
 template <class T>

@@ -95,21 +95,23 @@ void add_own(const FastGrid& grid, Index number_bytes, Index sum_bytes, Stage& s
 }
 
 /// Of a box that all workers share: chunks of its channels, and then blocks of columns times blocks of tiles.
-void add_shared(const FastGrid& grid, Index box, Index number_bytes, Index sum_bytes, std::vector<Stage>& stages) {
+void add_shared(const FastGrid& grid, Index box, int threads, Index number_bytes, Index sum_bytes,
+                std::vector<Stage>& stages) {
     const FastWindow& w = grid.window;
     const Index channels = grid.columns.columns.source_channels, panels = grid.columns.panels(w);
     const Index tiles = grid.boxes.points_of(box);
     const BoxCosts costs(grid, box);
+    const SharedCut cut(grid, box, threads);
     Stage transform, multiply;
-    for (Index first = 0; first < channels; first += fast_chunk) {
-        const double chunk = number(std::min(fast_chunk, channels - first));
+    for (Index first = 0; first < channels; first += cut.channels) {
+        const double chunk = number(std::min(cut.channels, channels - first));
         transform.costs.push_back(chunk * costs.analysed);
         transform.bytes.push_back(chunk * costs.pixels * number(number_bytes));
     }
-    for (Index panel = 0; panel < panels; panel += grid.block_panels)
-        for (Index tile = 0; tile < tiles; tile += grid.block_tiles) {
-            const double some = number(std::min(grid.block_panels, panels - panel));
-            const double here = number(std::min(grid.block_tiles, tiles - tile));
+    for (Index panel = 0; panel < panels; panel += cut.panels)
+        for (Index tile = 0; tile < tiles; tile += cut.tiles) {
+            const double some = number(std::min(cut.panels, panels - panel));
+            const double here = number(std::min(cut.tiles, tiles - tile));
             multiply.costs.push_back(some * costs.panel * here / number(tiles));
             multiply.bytes.push_back(
                 (here * number(w.parts * w.points * grid.row_numbers) + weights_of(grid) * some / number(panels)) *
@@ -147,7 +149,8 @@ Schedule schedule_of(const FastProduct<T>& product) {
     if (!own.costs.empty()) schedule.stages.push_back(std::move(own));
     for (const FastGrid& grid : product.grids())
         for (Index group = 0; grid.shared && group < grid.columns.columns.product_groups; ++group)
-            for (Index box = 0; box < grid.boxes.count(); ++box) add_shared(grid, box, stored, summed, schedule.stages);
+            for (Index box = 0; box < grid.boxes.count(); ++box)
+                add_shared(grid, box, product.threads(), stored, summed, schedule.stages);
     return schedule;
 }
 
