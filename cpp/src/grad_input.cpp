@@ -14,6 +14,7 @@
 #include "gather.hpp"
 #include "kernel_sums.hpp"
 #include "lines_worker.hpp"
+#include "pixels_worker.hpp"
 #include "reference.hpp"
 #include "run_units.hpp"
 #include "taps_worker.hpp"
@@ -57,6 +58,11 @@ bool compute_fast(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* d
     return true;
 }
 
+/// A tensor of one channel is channels last, too.
+Layout layout_of(DataFormat format, Index channels, const std::vector<Index>& extents) {
+    return Layout(channels == 1 ? DataFormat::channels_last : format, channels, extents);
+}
+
 template <class T>
 void compute(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, const Options& options, int threads) {
     if (numbers_of_input(g) == 0) return;
@@ -64,13 +70,20 @@ void compute(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, co
     for (const Axis& axis : g.axes) products *= static_cast<double>(axis.in);
     if (products < serial_products) threads = 1;
 
-    if (compute_fast(g, dy, kernel, dx, options, threads, products)) return;
-    const Layout x_layout(options.data_format, g.in_channels, extents_of(g, &Axis::in));
-    const Layout dy_layout(options.data_format, g.filters, extents_of(g, &Axis::out));
     const Index pairs = g.in_channels / g.groups * (g.filters / g.groups);
-    if (pairs > 0 && pairs <= std::min(most_lane_pairs, 2 * g.groups)) {
+    const bool lanes_of_taps = pairs > 0 && pairs <= std::min(most_lane_pairs, 2 * g.groups);
+    const bool small = lanes_of_taps || PixelsWork<T>::suits(g, options.isa);
+    if (!small || options.algorithm == Algorithm::fast)
+        if (compute_fast(g, dy, kernel, dx, options, threads, products)) return;
+
+    const Layout x_layout = layout_of(options.data_format, g.in_channels, extents_of(g, &Axis::in));
+    const Layout dy_layout = layout_of(options.data_format, g.filters, extents_of(g, &Axis::out));
+    if (lanes_of_taps) {
         TapsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
         run_units<TapsWorker<T>>(work, threads, [&work] { return work.shrink(); });
+    } else if (small) {
+        PixelsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
+        run_units<PixelsWorker<T>>(work, threads, [&work] { return work.shrink(); });
     } else {
         const KernelPanels<T> panels(g, kernel, gradient_kernels_for<compute_t<T>>(options.isa),
                                      converters_for(options.isa), threads);

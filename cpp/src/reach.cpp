@@ -124,6 +124,24 @@ void Reach<T>::enter(const Index* first, const Index* last, const Index* first_t
 }
 
 template <class T>
+Index Reach<T>::meet_line(const Index* pixel, const Index* first, Index* outer) const {
+    Index count = 1;
+    outer[0] = (pixel[0] - first[0]) * batch_step_;
+    for (std::size_t a = 0; a + 1 < axes_; ++a) {
+        const Index taps = along_[a].taps, i = pixel[a + 1] - first[a + 1];
+        for (Index q = count; q-- > 0;) {  // backwards: in place
+            const Index before = outer[q];
+            for (Index tap = taps; tap-- > 0;) {
+                const Index met = at(a, i, tap);
+                outer[q * taps + tap] = before < 0 || met < 0 ? -1 : before + met;
+            }
+        }
+        count *= taps;
+    }
+    return count;
+}
+
+template <class T>
 void Reach<T>::take(const Kernels<C>& kernels, const Converters& converters, const T* from, Index channel_step) {
     if (!gathered_) {
         if constexpr (std::is_same_v<T, C>) origin = from + first_image_ * dy_.batch;

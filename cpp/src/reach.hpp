@@ -13,13 +13,23 @@ namespace tconv {
 template <class T>
 void gather_pixels(const Kernels<compute_t<T>>& kernels, const Converters& convert, const T* from, Index pixel_stride,
                    Index channel_stride, Index pixels, Index channels, compute_t<T>* to) {
+    constexpr Index ahead = 8, line = 64 / sizeof(T);
+    const Index extent = (channels - 1) * channel_stride + 1;
+    const auto prefetch = [&](Index p) {
+        if (p + ahead >= pixels) return;
+        for (Index c = 0; c < extent; c += line) __builtin_prefetch(from + ahead * pixel_stride + c);
+    };
+    if (channel_stride > 1 && extent <= pixel_stride) {  // every so many of the channels of a pixel
+        for (Index p = 0; p < pixels; ++p, from += pixel_stride, to += channels) {
+            prefetch(p);
+            for (Index c = 0; c < channels; ++c) to[c] = widen(from[c * channel_stride]);
+        }
+        return;
+    }
     if constexpr (std::is_same_v<T, compute_t<T>>) {
-        constexpr Index ahead = 8, line = 64 / sizeof(T);
         if (channel_stride == 1 && pixel_stride != channels) {
             for (Index p = 0; p < pixels; ++p, from += pixel_stride, to += channels) {
-                if (p + ahead < pixels) {
-                    for (Index c = 0; c < channels; c += line) __builtin_prefetch(from + ahead * pixel_stride + c);
-                }
+                prefetch(p);
                 for (Index c = 0; c < channels; ++c) to[c] = from[c];
             }
             return;
@@ -49,6 +59,9 @@ class Reach {
         if (along.table != nullptr && !along.even) return along.table[i * along.taps + tap];
         return tap >= along.low[i] && tap < along.high[i] ? along.base[i] + tap * along.tap_step : -1;
     }
+    /// What a line of pixels, whose first is `pixel`, meets through each tap of all axes but the last: the distances
+    /// from the origin, to `outer`, -1 outside; how many there are. Both pixels as for enter().
+    Index meet_line(const Index* pixel, const Index* first, Index* outer) const;
     /// The taps of a pixel that are inside.
     Index low(std::size_t axis, Index i) const { return along_[axis].low[i]; }
     Index high(std::size_t axis, Index i) const { return along_[axis].high[i]; }

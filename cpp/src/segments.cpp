@@ -32,19 +32,7 @@ void Segments<T>::enter(const Index* first, const Index* last, const Index* firs
     std::copy_n(first, inner_ + 2, at_);
     Index* outer = outer_;
     for (bool more = true; more; outer += outer_taps_, ++lines_) {
-        Index count = 1;
-        outer[0] = (at_[0] - first[0]) * reach_.batch_step();
-        for (std::size_t a = 0; a < inner_; ++a) {
-            const Index taps = reach_.taps(a);
-            for (Index i = count; i-- > 0;) {  // backwards: in place
-                const Index before = outer[i];
-                for (Index m = taps; m-- > 0;) {
-                    const Index at = reach_.at(a, at_[a + 1] - first[a + 1], m);
-                    outer[i * taps + m] = before < 0 || at < 0 ? -1 : before + at;
-                }
-            }
-            count *= taps;
-        }
+        reach_.meet_line(at_, first, outer);
         more = next_line(inner_ + 1, first, last, at_);
     }
 }

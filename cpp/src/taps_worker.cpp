@@ -131,16 +131,7 @@ T* TapsWorker<T>::line_of_x(Index channel) const {
 template <class T>
 void TapsWorker<T>::add_line(C* c, Index c_step, Index channel, Index filter) {
     const std::size_t inner = rank_ - 1;
-    const Index outer_taps = taps_of(work_.g) / all_taps_[inner];
-    for (Index q = 0; q < outer_taps; ++q) {
-        Index rest = q;
-        outer_[q] = (at_[0] - first_[0]) * reach_.batch_step();
-        for (std::size_t a = inner; a-- > 0;) {
-            const Index at = reach_.at(a, at_[a + 1] - first_[a + 1], rest % all_taps_[a]);
-            rest /= all_taps_[a];
-            outer_[q] = at < 0 || outer_[q] < 0 ? -1 : outer_[q] + at;
-        }
-    }
+    reach_.meet_line(at_, first_, outer_);
     const Index begin = reach_.begin(inner), end = reach_.end(inner);
     for (Index i = 0; i < length_; ++i) {
         if (i == begin && begin < end) {

@@ -120,6 +120,42 @@ TEST("kernels/gradients/strip") {
     });
 }
 
+TEST("kernels/gradients/evenly") {
+    for_each_table([]<class T>(const GradientKernels<T>& kernels) {
+        const Index vector = kernels.width / 2;
+        for (const Index vectors : {1, 2, 3})
+            for (const Index blocks : {1, 2, 5, 9})
+                for (const Index last : {Index(1), vector - 1, vector})
+                    for (const Index pixels : {1, 2, 3, 5, 8, 13, 31})
+                        for (const Index numbers : {0, 1, 5, 40})
+                            for (const bool load : {false, true}) {
+                                const Index width = vectors * vector, columns = blocks * width - vector + last;
+                                if (last == 0) continue;
+                                const harness::Subject subject(text({vectors, blocks, last, pixels, numbers, load}));
+                                // Rows of the panel in any order, and some of them in no product.
+                                std::vector<Met> met;
+                                for (Index k = 0; k < numbers; ++k) met.push_back({(k * 7) % 41, (k * 3) % 50});
+                                const Index step = 3, block_step = 50 * width + 8, stride = blocks * width + 1;
+                                const std::vector<T> from = whole<T>(pixels * step + 41, 1);
+                                const std::vector<T> panel = whole<T>(blocks * block_step, 2);
+                                std::vector<T> expected = whole<T>(pixels * stride, 3);
+                                Guarded<T> c = guarded(expected);
+                                for (Index i = 0; i < pixels; ++i)
+                                    for (Index n = 0; n < columns; ++n) {
+                                        T& sum = expected[static_cast<std::size_t>(i * stride + n)];
+                                        if (!load) sum = 0;
+                                        for (const Met& m : met)
+                                            sum += at(from, i * step + m.at) *
+                                                   at(panel, n / width * block_step + m.row * width + n % width);
+                                    }
+                                kernels.evenly[vectors - 1]({from.data(), step, met.data(), numbers, panel.data(),
+                                                             block_step, c.data(), stride, load, pixels, blocks,
+                                                             columns});
+                                check_same(c, expected);
+                            }
+    });
+}
+
 TEST("kernels/gradients/deal") {
     for_each_table([]<class T>(const GradientKernels<T>& kernels) {
         for (const bool columns : {false, true}) {
@@ -176,10 +212,11 @@ TEST("kernels/gradients/taps") {
     for_each_table([]<class T>(const GradientKernels<T>& kernels) {
         for (const Index taps : {0, 1, 3})
             for (Index channels = 1; channels <= 2 * kernels.width + 1; ++channels)
-                for (const Index pixels : {1, 4, 5, 13})
-                    for (const bool load : {false, true}) {
-                        const harness::Subject subject(text({taps, channels, pixels, load}));
-                        const Index dy_step = channels + 1, c_step = channels + 2;
+                for (const Index pixels : {1, 4, 5, 13, 27})
+                    for (const Index form : {0, 1, 2, 3}) {
+                        const harness::Subject subject(text({taps, channels, pixels, form}));
+                        const bool load = form % 2 != 0;
+                        const Index dy_step = channels + 1, c_step = channels + form / 2 * 2;  // side by side, or not
                         std::vector<Index> dy_at, weights_at;
                         for (Index t = 0; t < taps; ++t) {
                             dy_at.push_back(t * 3);

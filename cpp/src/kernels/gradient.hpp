@@ -35,48 +35,145 @@ void outer(const Outer<typename V::value>& o) {
     }
 }
 
+/// Sums to their rows; of the last vector `last` numbers are real.
+template <class V, int M, int NV>
+inline TCONV_INLINE void store_rows(const typename V::reg (&sum)[M][NV], typename V::value* const (&to)[M],
+                                    Index last) {
+    constexpr int W = V::width;
+    each<M>([&](auto m)
+                TCONV_INLINE { each<NV - 1>([&](auto v) TCONV_INLINE { V::store(to[m] + v * W, sum[m][v]); }); });
+    if (last == W) {
+        each<M>([&](auto m) TCONV_INLINE { V::store(to[m] + (NV - 1) * W, sum[m][NV - 1]); });
+    } else {
+        each<M>([&](auto m) TCONV_INLINE { V::store_some(to[m] + (NV - 1) * W, sum[m][NV - 1], last); });
+    }
+}
+
 /// See GradientKernels::strip. A sum is one chain over all strips that load what the one before stored.
 template <class V, int M, int NV>
 void strip(const Strip<typename V::value>& s) {
     using T = typename V::value;
     constexpr int W = V::width, line = 64 / sizeof(T);
     typename V::reg sum[M][NV];
+    const auto each_sum = [&](const auto& use) TCONV_INLINE {
+        each<M>([&](auto m) TCONV_INLINE { each<NV>([&](auto v) TCONV_INLINE { use(m, v); }); });
+    };
     if (s.from != nullptr) {
-        for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) sum[m][v] = V::load(s.from + m * s.from_stride + v * W);
+        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::load(s.from + m * s.from_stride + v * W); });
     } else {
-        for (int m = 0; m < M; ++m)
-            for (int v = 0; v < NV; ++v) sum[m][v] = V::zero();
+        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
     }
     const T* panel = s.panel;
     const T* const* rows = s.rows;
     for (Index segment = 0; segment < s.segments; ++segment) {
         const T* a[M];
-        for (int m = 0; m < M; ++m) a[m] = rows[m] + s.offset;
+        each<M>([&](auto m) TCONV_INLINE { a[m] = rows[m] + s.offset; });
         rows = segment + 1 < s.segments ? rows + most_gradient_rows : s.next;
         for (Index k = 0; k < s.numbers;) {
             for (int m = 0; m < M; ++m) __builtin_prefetch(rows[m] + s.offset + k);
             const Index end = s.numbers - k < line ? s.numbers : k + line;
             for (; k < end; ++k, panel += 2 * W) {
                 typename V::reg b[NV];
-                for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
-                for (int m = 0; m < M; ++m) {
+                each<NV>([&](auto v) TCONV_INLINE { b[v] = V::keep(V::load(panel + v * W)); });
+                each<M>([&](auto m) TCONV_INLINE {
                     const auto x = V::set1(a[m][k]);
-                    for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(x, b[v], sum[m][v]);
-                }
+                    each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(x, b[v], sum[m][v]); });
+                });
             }
         }
     }
     const Index last = s.columns - (NV - 1) * W;  // of the last vector
-    for (int m = 0; m < M; ++m) {
-        T* to = s.to[m] + s.column;
-        for (int v = 0; v + 1 < NV; ++v) V::store(to + v * W, sum[m][v]);
-        if (last == W) {
-            V::store(to + (NV - 1) * W, sum[m][NV - 1]);
-        } else {
-            V::store_some(to + (NV - 1) * W, sum[m][NV - 1], last);
+    T* to[M];
+    each<M>([&](auto m) TCONV_INLINE { to[m] = s.to[m] + s.column; });
+    store_rows<V, M, NV>(sum, to, last);
+}
+
+/// M pixels and NB blocks of Evenly, from pixel i and block `block` on.
+template <class V, int M, int NV, int NB>
+inline TCONV_INLINE void some_evenly(const Evenly<typename V::value>& e, Index i, Index block) {
+    using T = typename V::value;
+    constexpr int W = V::width, line = 64 / sizeof(T);
+    typename V::reg sum[NB][M][NV];
+    const T *a[M], *panels[NB];
+    each<M>([&](auto m) TCONV_INLINE {
+        a[m] = e.from + (i + m) * e.from_step;
+        __builtin_prefetch(e.to + (i + m) * e.to_step + block * (NV * W), 1);
+    });
+    const auto last_of = [&](int n) TCONV_INLINE {  // the last vector of a block
+        const Index rest = e.columns - (block + n) * (NV * W);
+        return rest < NV * W ? rest - (NV - 1) * W : W;
+    };
+    each<NB>([&](auto n) TCONV_INLINE {
+        each<M>([&](auto m) TCONV_INLINE {
+            if (!e.load) {
+                each<NV>([&](auto v) TCONV_INLINE { sum[n][m][v] = V::zero(); });
+                return;
+            }
+            const T* from = e.to + (i + m) * e.to_step + (block + n) * (NV * W);
+            each<NV - 1>([&](auto v) TCONV_INLINE { sum[n][m][v] = V::load(from + v * W); });
+            const T* rest = from + (NV - 1) * W;
+            sum[n][m][NV - 1] = last_of(n) == W ? V::load(rest) : V::load_some(rest, last_of(n));
+        });
+    });
+    each<NB>([&](auto n) TCONV_INLINE { panels[n] = e.panel + (block + n) * e.block_step; });
+    const Index ahead = M * e.from_step;
+    for (const Met *met = e.met, *last = met + e.numbers; met < last;) {
+        if constexpr (M > 1) {  // what the next pixels meet: numbers that lie side by side, for the most part
+            each<M>([&](auto m) TCONV_INLINE { __builtin_prefetch(a[m] + ahead + met->at); });
+        }
+        for (const Met* const end = last - met < line ? last : met + line; met < end; ++met) {
+            const Index at = met->at, row = met->row * (NV * W);
+            if constexpr (M > 1) {
+                static_assert(NB == 1);
+                typename V::reg b[NV];
+                each<NV>([&](auto v) TCONV_INLINE { b[v] = V::keep(V::load(panels[0] + row + v * W)); });
+                each<M>([&](auto m) TCONV_INLINE {
+                    const auto x = V::set1(a[m][at]);
+                    each<NV>([&](auto v) TCONV_INLINE { sum[0][m][v] = V::fma(x, b[v], sum[0][m][v]); });
+                });
+            } else {
+                const auto x = V::set1(a[0][at]);
+                each<NB>([&](auto n) TCONV_INLINE {
+                    each<NV>([&](auto v) TCONV_INLINE {
+                        sum[n][0][v] = V::fma(x, V::load(panels[n] + row + v * W), sum[n][0][v]);
+                    });
+                });
+            }
         }
     }
+    each<NB>([&](auto n) TCONV_INLINE {
+        T* to[M];
+        each<M>([&](auto m) TCONV_INLINE { to[m] = e.to + (i + m) * e.to_step + (block + n) * (NV * W); });
+        store_rows<V, M, NV>(sum[n], to, last_of(n));
+    });
+}
+
+/// One to M pixels of one block.
+template <class V, int M, int NV>
+inline TCONV_INLINE void pixels_evenly(const Evenly<typename V::value>& e, Index i, Index pixels, Index block) {
+    if (pixels == M) {
+        some_evenly<V, M, NV, 1>(e, i, block);
+    } else if constexpr (M > 1) {
+        pixels_evenly<V, M - 1, NV>(e, i, pixels, block);
+    }
+}
+
+/// See GradientKernels::evenly. Tiles of at most M pixels and one block, or of one pixel and NB blocks.
+template <class V, int M, int NV, int NB>
+void evenly(const Evenly<typename V::value>& e) {
+    if (e.pixels == 1) {
+        Index block = 0;
+        for (; block + NB <= e.blocks; block += NB) some_evenly<V, 1, NV, NB>(e, 0, block);
+        for (; block < e.blocks; ++block) some_evenly<V, 1, NV, 1>(e, 0, block);
+        return;
+    }
+    const Index tiles = (e.pixels + M - 1) / M, pixels = e.pixels / tiles, longer = e.pixels % tiles;
+    for (Index block = 0; block < e.blocks; ++block)
+        for (Index tile = 0, i = 0; tile < tiles; ++tile) {
+            const Index some = tile < longer ? pixels + 1 : pixels;
+            pixels_evenly<V, M, NV>(e, i, some, block);
+            i += some;
+        }
 }
 
 /// See GradientKernels::deal_rows.
@@ -145,52 +242,71 @@ void lanes(const Lanes<typename V::value>& l) {
     for (; n < l.channels; n += W) some_lanes<V, Taps, 1>(l, n, l.channels - n < W ? l.channels - n : W);
 }
 
-/// M pixels and NV vectors of channels of Taps, from pixel i and channel n on; of a single vector `last` are real.
+/// M pixels and NV vectors of channels of Taps, from pixel i and channel n on; of a single vector `last` are real, and
+/// `stored` are written.
 template <class V, int M, int NV>
-void some_taps(const Taps<typename V::value>& s, Index i, Index n, Index last) {
+inline TCONV_INLINE void some_taps(const Taps<typename V::value>& s, Index i, Index n, Index last, Index stored) {
     using T = typename V::value;
     constexpr int W = V::width;
     typename V::reg sum[M][NV];
     T* c = s.c + i * s.c_step + n;
-    const auto load = [last](const T* from) { return NV > 1 || last == W ? V::load(from) : V::load_some(from, last); };
-    for (int m = 0; m < M; ++m)
-        for (int v = 0; v < NV; ++v) sum[m][v] = s.load ? load(c + m * s.c_step + v * W) : V::zero();
+    const auto load = [last](const T* from)
+                          TCONV_INLINE { return NV > 1 || last == W ? V::load(from) : V::load_some(from, last); };
+    each<M>([&](auto m) TCONV_INLINE {
+        each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = s.load ? load(c + m * s.c_step + v * W) : V::zero(); });
+    });
     const T *dy = s.dy + i * s.dy_step + n, *weights = s.weights + n;
+    const Index ahead = M * s.dy_step;
     for (Index t = 0; t < s.taps; ++t) {
         const T *from = dy + s.dy_at[t], *weight = weights + s.weights_at[t];
         typename V::reg w[NV];
-        for (int v = 0; v < NV; ++v) w[v] = V::keep(load(weight + v * W));
-        for (int m = 0; m < M; ++m, from += s.dy_step)
-            for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(w[v], load(from + v * W), sum[m][v]);
+        each<NV>([&](auto v) TCONV_INLINE { w[v] = V::keep(load(weight + v * W)); });
+        each<M>([&](auto m) TCONV_INLINE {
+            const T* const x = from + m * s.dy_step;
+            if (M > 1) __builtin_prefetch(x + ahead);  // whole pixels would be a stream, pieces of them are none
+            each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(w[v], load(x + v * W), sum[m][v]); });
+        });
     }
-    for (int m = 0; m < M; ++m, c += s.c_step)
-        for (int v = 0; v < NV; ++v) {
-            if (NV > 1 || last == W) {
-                V::store(c + v * W, sum[m][v]);
+    each<M>([&](auto m) TCONV_INLINE {
+        each<NV>([&](auto v) TCONV_INLINE {
+            if (NV > 1 || stored == W) {
+                V::store(c + m * s.c_step + v * W, sum[m][v]);
             } else {
-                V::store_some(c, sum[m][v], last);
+                V::store_some(c + m * s.c_step, sum[m][v], stored);
             }
-        }
+        });
+    });
 }
 
 /// M pixels of Taps, from pixel i on, channels in vectors: what neighbouring pixels share stays in the first cache.
-template <class V, int Wide, int Narrow>
+template <class V, int M>
 void all_taps(const Taps<typename V::value>& s, Index i) {
     constexpr Index W = V::width;
     Index n = 0;
-    for (; s.channels - n >= 2 * W; n += 2 * W) some_taps<V, Wide, 2>(s, i, n, W);
+    for (; s.channels - n >= 2 * W; n += 2 * W) some_taps<V, M, 2>(s, i, n, W, W);
     for (; n < s.channels; n += W) {
-        const Index last = s.channels - n < W ? s.channels - n : W;
-        for (Index k = 0; k < Wide; k += Narrow) some_taps<V, Narrow, 1>(s, i + k, n, last);
+        if (s.channels - n >= W) {
+            some_taps<V, M, 1>(s, i, n, W, W);
+        } else if (n > 0 && !s.load) {  // once more is as good
+            some_taps<V, M, 1>(s, i, s.channels - W, W, W);
+        } else {
+            // Past a pixel lie others, which are written later.
+            const Index last = s.channels - n;
+            const bool others = s.c_step == s.channels && (s.pixels - i - M) * s.channels >= W - last;
+            some_taps<V, M, 1>(s, i, n, last, others && !s.load ? W : last);
+        }
     }
 }
 
-/// See GradientKernels::taps.
+/// See GradientKernels::taps. A single vector of channels has eight sums to add to at once.
 template <class V>
 void taps(const Taps<typename V::value>& s) {
     Index i = 0;
-    for (; s.pixels - i >= 4; i += 4) all_taps<V, 4, 4>(s, i);
-    for (; i < s.pixels; ++i) all_taps<V, 1, 1>(s, i);
+    if (s.channels <= V::width) {
+        for (; s.pixels - i >= 8; i += 8) all_taps<V, 8>(s, i);
+    }
+    for (; s.pixels - i >= 4; i += 4) all_taps<V, 4>(s, i);
+    for (; i < s.pixels; ++i) all_taps<V, 1>(s, i);
 }
 
 /// See GradientKernels::add_lines.
@@ -227,6 +343,7 @@ constexpr GradientKernels<typename V::value> gradient_kernels_of(Isa isa) {
              {outer<V, 1, 2>, outer<V, 2, 2>, outer<V, 3, 2>, outer<V, 4, 2>, outer<V, 5, 2>, outer<V, 6, 2>}},
             {{strip<V, 1, 1>, strip<V, 2, 1>, strip<V, 3, 1>, strip<V, 4, 1>, strip<V, 5, 1>, strip<V, 6, 1>},
              {strip<V, 1, 2>, strip<V, 2, 2>, strip<V, 3, 2>, strip<V, 4, 2>, strip<V, 5, 2>, strip<V, 6, 2>}},
+            {evenly<V, 8, 1, 1>, evenly<V, 6, 2, 4>, evenly<V, 4, 3, 1>},
             deal<V, most_gradient_rows>,
             deal<V, 2 * V::width>,
             {lanes<V, 1>, lanes<V, 2>, lanes<V, 3>, lanes<V, 4>},

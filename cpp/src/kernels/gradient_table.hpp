@@ -44,6 +44,28 @@ struct Strip {
     Index columns;  // at most those of the function
 };
 
+/// What a pixel meets: its number at `at`, and the row of a panel that it is multiplied by.
+struct Met {
+    Index at, row;
+};
+
+/// A product of pixels that lie evenly with blocks of packed columns, read where they lie,
+/// to[i*to_step + b*width + n] = (load ? to[i*to_step + b*width + n] : 0) + sum over k < numbers of
+///     from[i*from_step + met[k].at] * panel[b*block_step + met[k].row*width + n], i < pixels, b*width + n < columns.
+template <class T>
+struct Evenly {
+    const T* from;
+    Index from_step;
+    const Met* met;
+    Index numbers;
+    const T* panel;
+    Index block_step;
+    T* to;
+    Index to_step;
+    bool load;
+    Index pixels, blocks, columns;  // columns of all blocks, those of the last in part
+};
+
 /// Sums over taps, each channel by itself, c[i*c_step + n] = (load ? c[i*c_step + n] : 0) + sum over t < taps of
 /// dy[i*dy_step + dy_at[t] + n] * weights[weights_at[t] + n], i < pixels, n < channels.
 template <class T>
@@ -58,7 +80,7 @@ struct Taps {
     bool load;
 };
 
-inline constexpr Index most_gradient_rows = 6, most_lane_taps = 4;
+inline constexpr Index most_gradient_rows = 6, most_lane_taps = 4, most_even_vectors = 3;
 
 /// The functions of one instruction set for sums of type T.
 template <class T>
@@ -68,6 +90,8 @@ struct GradientKernels {
     /// [0] columns of half a width, which still lie `width` apart, [1] of a full one; [m-1] rows.
     void (*outer[2][most_gradient_rows])(const Outer<T>&);
     void (*strip[2][most_gradient_rows])(const Strip<T>&);
+    /// [v-1] blocks of v vectors, width / 2 numbers each, of which only the last may be in part.
+    void (*evenly[most_even_vectors])(const Evenly<T>&);
     /// The first n numbers of each line, dealt to blocks of `tile_rows` or `width` numbers, the last block filled up
     /// with zeros: to[b*block_stride + k*size + i] = lines[k][b*size + i]. A block may be written a vector too far.
     void (*deal_rows)(const T* const* lines, Index count, Index n, T* to, Index block_stride);
