@@ -78,6 +78,8 @@ def fail(operation: str, text: str, kind: type[Exception] = ShapeError, cause: B
 
 def integer(operation: str, name: str, value: object, *, least: int | None = None) -> int:
     """`value` as an int of 64 bits. Whatever has ``__index__`` is an integer, but bool is not."""
+    if type(value) is int and (0 if least is None else least) <= value <= LARGEST:  # nearly always
+        return value
     if isinstance(value, (bool, np.bool_)):
         fail(operation, f"{name}={show(value)} must be an integer, not a bool", TypeError)
     try:

@@ -6,6 +6,7 @@ for; else Keras' own default. The file is only ever read.
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from types import ModuleType
@@ -203,11 +204,17 @@ def threads_setting() -> int:
     return int(_settings.get("num_threads", 0))
 
 
+@functools.lru_cache(maxsize=8)
+def _keras_json_path(keras_home: str | None, *homes: str | None) -> str:
+    """Where keras.json is; `homes` is what the user's home depends on: finding it takes longer than a small call."""
+    return os.path.join(keras_home or os.path.join(os.path.expanduser("~"), ".keras"), "keras.json")
+
+
 def _keras_json() -> dict[str, Any]:
     """The content of keras.json, parsed again only when the file changes. {} if there is none or it isn't JSON."""
     global _file
-    home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
-    path = os.path.join(home, "keras.json")
+    environment = os.environ
+    path = _keras_json_path(environment.get("KERAS_HOME"), environment.get("HOME"), environment.get("USERPROFILE"))
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
