@@ -15,6 +15,7 @@
 #include "kernel_sums.hpp"
 #include "lines_worker.hpp"
 #include "pixels_worker.hpp"
+#include "planes_worker.hpp"
 #include "reference.hpp"
 #include "run_units.hpp"
 #include "taps_worker.hpp"
@@ -70,18 +71,23 @@ void compute(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, co
     for (const Axis& axis : g.axes) products *= static_cast<double>(axis.in);
     if (products < serial_products) threads = 1;
 
-    const Index pairs = g.in_channels / g.groups * (g.filters / g.groups);
-    const bool lanes_of_taps = pairs > 0 && pairs <= std::min(most_lane_pairs, 2 * g.groups);
-    const bool small = lanes_of_taps || PixelsWork<T>::suits(g, options.isa);
-    if (!small || options.algorithm == Algorithm::fast)
-        if (compute_fast(g, dy, kernel, dx, options, threads, products)) return;
-
     const Layout x_layout = layout_of(options.data_format, g.in_channels, extents_of(g, &Axis::in));
     const Layout dy_layout = layout_of(options.data_format, g.filters, extents_of(g, &Axis::out));
-    if (lanes_of_taps) {
+    const Index pairs = g.in_channels / g.groups * (g.filters / g.groups);
+    const bool planes = PlanesWork<T>::suits(g, x_layout, dy_layout, options.isa);
+    const bool taps = pairs > 0 && pairs <= std::min(most_lane_pairs, 2 * g.groups);
+    const bool pixels = PixelsWork<T>::suits(g, options.isa);
+    if (options.algorithm == Algorithm::fast || !(planes || taps || pixels))
+        if (compute_fast(g, dy, kernel, dx, options, threads, products)) return;
+
+    if (planes) {
+        PlanesWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
+        if (work.finite) return run_units<PlanesWorker<T>>(work, threads, [&work] { return work.shrink(); });
+    }
+    if (taps) {
         TapsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
         run_units<TapsWorker<T>>(work, threads, [&work] { return work.shrink(); });
-    } else if (small) {
+    } else if (pixels) {
         PixelsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
         run_units<PixelsWorker<T>>(work, threads, [&work] { return work.shrink(); });
     } else {

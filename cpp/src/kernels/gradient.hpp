@@ -1,8 +1,7 @@
 // Outer products and lanes, written once over the Vec vocabulary.
 #pragma once
 
-#include "gradient_table.hpp"
-#include "vec.hpp"
+#include "gradient_pixels.hpp"
 
 namespace tconv {
 namespace {
@@ -32,20 +31,6 @@ void outer(const Outer<typename V::value>& o) {
     } else {
         for (int m = 0; m < M; ++m, c += o.c_stride)
             for (int v = 0; v < NV; ++v) V::store(c + v * W, sum[m][v]);
-    }
-}
-
-/// Sums to their rows; of the last vector `last` numbers are real.
-template <class V, int M, int NV>
-inline TCONV_INLINE void store_rows(const typename V::reg (&sum)[M][NV], typename V::value* const (&to)[M],
-                                    Index last) {
-    constexpr int W = V::width;
-    each<M>([&](auto m)
-                TCONV_INLINE { each<NV - 1>([&](auto v) TCONV_INLINE { V::store(to[m] + v * W, sum[m][v]); }); });
-    if (last == W) {
-        each<M>([&](auto m) TCONV_INLINE { V::store(to[m] + (NV - 1) * W, sum[m][NV - 1]); });
-    } else {
-        each<M>([&](auto m) TCONV_INLINE { V::store_some(to[m] + (NV - 1) * W, sum[m][NV - 1], last); });
     }
 }
 
@@ -86,94 +71,6 @@ void strip(const Strip<typename V::value>& s) {
     T* to[M];
     each<M>([&](auto m) TCONV_INLINE { to[m] = s.to[m] + s.column; });
     store_rows<V, M, NV>(sum, to, last);
-}
-
-/// M pixels and NB blocks of Evenly, from pixel i and block `block` on.
-template <class V, int M, int NV, int NB>
-inline TCONV_INLINE void some_evenly(const Evenly<typename V::value>& e, Index i, Index block) {
-    using T = typename V::value;
-    constexpr int W = V::width, line = 64 / sizeof(T);
-    typename V::reg sum[NB][M][NV];
-    const T *a[M], *panels[NB];
-    each<M>([&](auto m) TCONV_INLINE {
-        a[m] = e.from + (i + m) * e.from_step;
-        __builtin_prefetch(e.to + (i + m) * e.to_step + block * (NV * W), 1);
-    });
-    const auto last_of = [&](int n) TCONV_INLINE {  // the last vector of a block
-        const Index rest = e.columns - (block + n) * (NV * W);
-        return rest < NV * W ? rest - (NV - 1) * W : W;
-    };
-    each<NB>([&](auto n) TCONV_INLINE {
-        each<M>([&](auto m) TCONV_INLINE {
-            if (!e.load) {
-                each<NV>([&](auto v) TCONV_INLINE { sum[n][m][v] = V::zero(); });
-                return;
-            }
-            const T* from = e.to + (i + m) * e.to_step + (block + n) * (NV * W);
-            each<NV - 1>([&](auto v) TCONV_INLINE { sum[n][m][v] = V::load(from + v * W); });
-            const T* rest = from + (NV - 1) * W;
-            sum[n][m][NV - 1] = last_of(n) == W ? V::load(rest) : V::load_some(rest, last_of(n));
-        });
-    });
-    each<NB>([&](auto n) TCONV_INLINE { panels[n] = e.panel + (block + n) * e.block_step; });
-    const Index ahead = M * e.from_step;
-    for (const Met *met = e.met, *last = met + e.numbers; met < last;) {
-        if constexpr (M > 1) {  // what the next pixels meet: numbers that lie side by side, for the most part
-            each<M>([&](auto m) TCONV_INLINE { __builtin_prefetch(a[m] + ahead + met->at); });
-        }
-        for (const Met* const end = last - met < line ? last : met + line; met < end; ++met) {
-            const Index at = met->at, row = met->row * (NV * W);
-            if constexpr (M > 1) {
-                static_assert(NB == 1);
-                typename V::reg b[NV];
-                each<NV>([&](auto v) TCONV_INLINE { b[v] = V::keep(V::load(panels[0] + row + v * W)); });
-                each<M>([&](auto m) TCONV_INLINE {
-                    const auto x = V::set1(a[m][at]);
-                    each<NV>([&](auto v) TCONV_INLINE { sum[0][m][v] = V::fma(x, b[v], sum[0][m][v]); });
-                });
-            } else {
-                const auto x = V::set1(a[0][at]);
-                each<NB>([&](auto n) TCONV_INLINE {
-                    each<NV>([&](auto v) TCONV_INLINE {
-                        sum[n][0][v] = V::fma(x, V::load(panels[n] + row + v * W), sum[n][0][v]);
-                    });
-                });
-            }
-        }
-    }
-    each<NB>([&](auto n) TCONV_INLINE {
-        T* to[M];
-        each<M>([&](auto m) TCONV_INLINE { to[m] = e.to + (i + m) * e.to_step + (block + n) * (NV * W); });
-        store_rows<V, M, NV>(sum[n], to, last_of(n));
-    });
-}
-
-/// One to M pixels of one block.
-template <class V, int M, int NV>
-inline TCONV_INLINE void pixels_evenly(const Evenly<typename V::value>& e, Index i, Index pixels, Index block) {
-    if (pixels == M) {
-        some_evenly<V, M, NV, 1>(e, i, block);
-    } else if constexpr (M > 1) {
-        pixels_evenly<V, M - 1, NV>(e, i, pixels, block);
-    }
-}
-
-/// See GradientKernels::evenly. Tiles of at most M pixels and one block, or of one pixel and NB blocks.
-template <class V, int M, int NV, int NB>
-void evenly(const Evenly<typename V::value>& e) {
-    if (e.pixels == 1) {
-        Index block = 0;
-        for (; block + NB <= e.blocks; block += NB) some_evenly<V, 1, NV, NB>(e, 0, block);
-        for (; block < e.blocks; ++block) some_evenly<V, 1, NV, 1>(e, 0, block);
-        return;
-    }
-    const Index tiles = (e.pixels + M - 1) / M, pixels = e.pixels / tiles, longer = e.pixels % tiles;
-    for (Index block = 0; block < e.blocks; ++block)
-        for (Index tile = 0, i = 0; tile < tiles; ++tile) {
-            const Index some = tile < longer ? pixels + 1 : pixels;
-            pixels_evenly<V, M, NV>(e, i, some, block);
-            i += some;
-        }
 }
 
 /// See GradientKernels::deal_rows.
@@ -344,6 +241,7 @@ constexpr GradientKernels<typename V::value> gradient_kernels_of(Isa isa) {
             {{strip<V, 1, 1>, strip<V, 2, 1>, strip<V, 3, 1>, strip<V, 4, 1>, strip<V, 5, 1>, strip<V, 6, 1>},
              {strip<V, 1, 2>, strip<V, 2, 2>, strip<V, 3, 2>, strip<V, 4, 2>, strip<V, 5, 2>, strip<V, 6, 2>}},
             {evenly<V, 8, 1, 1>, evenly<V, 6, 2, 4>, evenly<V, 4, 3, 1>},
+            {planes<V, 1, 8>, planes<V, 2, 4>, planes<V, 3, 4>, planes<V, 4, 3>},
             deal<V, most_gradient_rows>,
             deal<V, 2 * V::width>,
             {lanes<V, 1>, lanes<V, 2>, lanes<V, 3>, lanes<V, 4>},

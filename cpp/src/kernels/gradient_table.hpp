@@ -66,6 +66,21 @@ struct Evenly {
     Index pixels, blocks, columns;  // columns of all blocks, those of the last in part
 };
 
+/// A product of numbers with lines of pixels,
+/// to[c*to_step + i] = sum over k < numbers of weights[met[k].row*channels + c] * from[met[k].at + i], i < pixels, for
+/// some channels c. Lines are read up to a vector too far.
+template <class T>
+struct Planes {
+    const T* from;
+    const Met* met;
+    Index numbers;
+    const T* weights;
+    Index channels;
+    T* to;
+    Index to_step;
+    Index pixels;
+};
+
 /// Sums over taps, each channel by itself, c[i*c_step + n] = (load ? c[i*c_step + n] : 0) + sum over t < taps of
 /// dy[i*dy_step + dy_at[t] + n] * weights[weights_at[t] + n], i < pixels, n < channels.
 template <class T>
@@ -81,6 +96,7 @@ struct Taps {
 };
 
 inline constexpr Index most_gradient_rows = 6, most_lane_taps = 4, most_even_vectors = 3;
+inline constexpr Index most_plane_channels = 4;
 
 /// The functions of one instruction set for sums of type T.
 template <class T>
@@ -92,6 +108,8 @@ struct GradientKernels {
     void (*strip[2][most_gradient_rows])(const Strip<T>&);
     /// [v-1] blocks of v vectors, width / 2 numbers each, of which only the last may be in part.
     void (*evenly[most_even_vectors])(const Evenly<T>&);
+    /// [m-1] m channels, from one on.
+    void (*planes[most_plane_channels])(const Planes<T>&, Index channel);
     /// The first n numbers of each line, dealt to blocks of `tile_rows` or `width` numbers, the last block filled up
     /// with zeros: to[b*block_stride + k*size + i] = lines[k][b*size + i]. A block may be written a vector too far.
     void (*deal_rows)(const T* const* lines, Index count, Index n, T* to, Index block_stride);
