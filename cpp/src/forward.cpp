@@ -163,8 +163,7 @@ std::string describe(const Prepared<T>& prepared) {
     if (prepared.fast) return describe_fast(prepared);
     if (!prepared.product) return "reference: naive loops, one thread";
     const Packed<T>& packed = *prepared.packed;
-    if (!prepared.product->tiling()) return "nothing to compute";
-    const Tiling& tiling = *prepared.product->tiling();
+    if (!prepared.product->tiling() && !prepared.product->planes()) return "nothing to compute";
     const char* form = packed.form == Form::depthwise ? "depthwise" : packed.form == Form::dots ? "dots" : "direct";
     const auto number = [](auto n) { return std::to_string(n); };
     std::string windows;
@@ -175,12 +174,17 @@ std::string describe(const Prepared<T>& prepared) {
         }
         windows += (windows.empty() ? "" : ", ") + number(window.members.size()) + "x" + number(window.taps);
     }
+    const bool planes = prepared.product->planes().has_value();
+    const Index units = planes ? prepared.product->planes()->units() : prepared.product->tiling()->units();
+    const Index rows =
+        planes ? prepared.product->planes()->boxes.points() : prepared.product->tiling()->rows_of_tile();
+    Index widest_block = 0;
+    for (const Block& block : packed.blocks) widest_block = std::max(widest_block, block.width);
     return std::string(form) + " with " + name(packed.kernels->isa) + ": " + number(packed.windows.size()) +
            " windows (phases x taps: " + windows + "), " + number(packed.blocks.size()) + " blocks of up to " +
-           number(tiling.widest_block) + " columns, " + number(tiling.units()) + " units of up to " +
-           number(tiling.rows_of_tile()) + " rows for " + number(prepared.threads) +
+           number(widest_block) + " columns, " + number(units) + " units of up to " + number(rows) + " rows for " + number(prepared.threads) +
            (prepared.threads == 1 ? " thread" : " threads") + ", " + number(packed_bytes(prepared)) + " bytes packed" +
-           (tiling.gathered ? ", source gathered tile by tile" : "") +
+           (planes ? ", in planes" : prepared.product->tiling()->gathered ? ", source gathered tile by tile" : "") +
            (prepared.why.empty() ? "" : "; not fast: " + prepared.why);
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "plane_grid.hpp"
 #include "tiling.hpp"
 
 namespace tconv {
@@ -23,15 +24,20 @@ class Product {
     /// Throws std::bad_alloc before anything is written.
     void operator()(const T* source, const T* bias, T* target, Finish<compute_t<T>> finish) const;
 
-    /// None when there is nothing to compute.
+    /// How it is cut; neither when there is nothing to compute.
     const std::optional<Tiling>& tiling() const { return tiling_; }
     /// That are given work.
     int threads() const { return threads_; }
     /// Bytes of memory that a call takes for all workers.
     Index workspace() const { return worker_bytes_ * threads_; }
+    const std::optional<PlaneGrid>& planes() const { return planes_; }
 
   private:
+    template <class Worker, class Work>
+    void run(const Work& work, Index units) const;
+
     const detail::Packed<T>& packed_;
+    std::optional<PlaneGrid> planes_;
     std::optional<Tiling> tiling_;
     bool dead_targets_ = false;  // some that no tap reaches
     int threads_ = 1;

@@ -31,6 +31,11 @@ struct Avx2Float : Vec<float, 8> {
         asm("" : "+x"(a));
         return a;
     }
+    static void interleave(reg a, reg b, reg& low, reg& high) {
+        const __m256 even = _mm256_unpacklo_ps(a, b), odd = _mm256_unpackhi_ps(a, b);
+        low = _mm256_permute2f128_ps(even, odd, 0x20);
+        high = _mm256_permute2f128_ps(even, odd, 0x31);
+    }
     static void turn(const float* from, Index from_stride, float* to, Index to_stride) {
         reg r[8], s[8];
         for (int i = 0; i < 8; ++i) r[i] = load(from + i * from_stride);
@@ -66,6 +71,11 @@ struct Avx2Double : Vec<double, 4> {
     static reg keep(reg a) {
         asm("" : "+x"(a));
         return a;
+    }
+    static void interleave(reg a, reg b, reg& low, reg& high) {
+        const __m256d even = _mm256_unpacklo_pd(a, b), odd = _mm256_unpackhi_pd(a, b);
+        low = _mm256_permute2f128_pd(even, odd, 0x20);
+        high = _mm256_permute2f128_pd(even, odd, 0x31);
     }
     static void turn(const double* from, Index from_stride, double* to, Index to_stride) {
         const reg r0 = load(from), r1 = load(from + from_stride), r2 = load(from + 2 * from_stride),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "activate.hpp"
+#include "planes.hpp"
 #include "table.hpp"
 #include "vec.hpp"
 
@@ -259,7 +260,9 @@ constexpr Kernels<typename V::value> kernels_of(Isa isa) {
               multiply<V, 5, 2, 6>, multiply<V, 6, 2, 6>}},
             depthwise<V, 6>,
             dots<V, 6>,
+            planes<V>,
             turn<V>,
+            interleave<V>,
             finish<V>};
 }
 

@@ -37,6 +37,25 @@ struct Tile {
     Finish<T> finish;      // linear, relu or leaky_relu when out is given
 };
 
+/// One step of a product whose pixels lie in planes, a channel each:
+///     c[n][i] = (load ? c[n][i] : 0) + sum over t, k of pixels[offsets[t] + k*plane_step + i] *
+///     panel[t*tap_step + k*channel_step + n*column_step], n < columns, i < vectors of pixels.
+template <class T>
+struct PlaneTile {
+    const T* pixels;
+    const Index* offsets;  // [tap]
+    Index taps, channels, plane_step;
+    const T* panel;
+    Index tap_step, channel_step, column_step;
+    Index columns, vectors;
+    T* c;
+    Index c_stride;
+    bool load;         // continue the sums in c
+    bool last;         // finish them: add the bias, if there is one, and apply linear, relu or leaky_relu
+    const T* bias;     // [columns], or nullptr
+    Finish<T> finish;  // anything else is left to Kernels::finish
+};
+
 /// The functions of one instruction set for sums of type T.
 template <class T>
 struct Kernels {
@@ -52,8 +71,12 @@ struct Kernels {
     /// rows[t*tile_rows + m][offset + k] * panel[(t*columns + n)*depth + k], k < channels, n < columns, where depth is
     /// channels in whole vectors.
     void (*dots)(const Tile<T>&, Index m);
+    /// See PlaneTile.
+    void (*planes)(const PlaneTile<T>&);
     /// to[j*to_stride + i] = from[i*from_stride + j], i < rows, j < columns.
     void (*turn)(const T* from, Index from_stride, T* to, Index to_stride, Index rows, Index columns);
+    /// to[i*count + q] = from[q][i], i < n, q < count.
+    void (*interleave)(const T* const* from, Index count, Index n, T* to);
     /// c[m][n] = finish(c[m][n] + bias[n]), in place; width is a multiple of the vector's.
     void (*finish)(T* c, Index c_stride, Index m, Index width, const T* bias, Finish<T> how);
 };

@@ -76,6 +76,16 @@ struct Vec {
             to[i] = sum;
         }
     }
+    /// a0 b0 a1 b1 ...
+    static void interleave(reg a, reg b, reg& low, reg& high) {
+        T lanes[2 * W];
+        for (int i = 0; i < W; ++i) {
+            lanes[2 * i] = a[i];
+            lanes[2 * i + 1] = b[i];
+        }
+        low = load(lanes);
+        high = load(lanes + W);
+    }
     static reg fma(reg a, reg b, reg c) { return a * b + c; }
     static reg keep(reg a) { return a; }                    // a value that stays in a register
     static reg max(reg a, reg b) { return a > b ? a : b; }  // b when either is NaN

@@ -1,0 +1,146 @@
+// The kernel of planes, channels first: pixels side by side in a vector, weights one by one.
+#pragma once
+
+#include "table.hpp"
+#include "vec.hpp"
+
+namespace tconv {
+namespace {
+
+/// M columns from `column` on times N vectors of pixels from `first` on. The sums of one element form one chain, in the
+/// order of taps and channels, as in panels.
+template <class V, int M, int N>
+void planes_of(const PlaneTile<typename V::value>& t, Index column, Index first) {
+    using T = typename V::value;
+    using Kind = Activation::Kind;
+    constexpr int W = V::width;
+    T* const c = t.c + column * t.c_stride + first * W;
+    typename V::reg sum[M][N];
+    const auto each_sum = [&](const auto& use) TCONV_INLINE {
+        each<M>([&](auto m) TCONV_INLINE { each<N>([&](auto v) TCONV_INLINE { use(m, v); }); });
+    };
+    if (t.load) {
+        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::load(c + m * t.c_stride + v * W); });
+    } else {
+        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
+    }
+    const Index to_column = t.column_step, to_channel = t.channel_step, to_plane = t.plane_step;
+    for (Index tap = 0; tap < t.taps; ++tap) {
+        const T* x = t.pixels + t.offsets[tap] + first * W;
+        const T* w = t.panel + tap * t.tap_step + column * to_column;
+        for (Index k = t.channels; k > 0; --k, x += to_plane, w += to_channel) {
+            typename V::reg a[N];
+            each<N>([&](auto v) TCONV_INLINE { a[v] = V::keep(V::load(x + v * W)); });
+            each<M>([&](auto m) TCONV_INLINE {
+                const auto b = V::set1(w[m * to_column]);
+                each<N>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(a[v], b, sum[m][v]); });
+            });
+        }
+    }
+    if (t.last) {
+        if (t.bias != nullptr) {
+            each<M>([&](auto m) TCONV_INLINE {
+                const auto bias = V::set1(t.bias[column + m]);
+                each<N>([&](auto v) TCONV_INLINE { sum[m][v] = sum[m][v] + bias; });
+            });
+        }
+        if (t.finish.kind == Kind::relu) {
+            each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::max(V::zero(), sum[m][v]); });
+        } else if (t.finish.kind == Kind::leaky_relu) {
+            const T slope = t.finish.alpha;
+            each_sum([&](auto m, auto v)
+                         TCONV_INLINE { sum[m][v] = sum[m][v] < V::zero() ? sum[m][v] * slope : sum[m][v]; });
+        }
+    }
+    each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
+}
+
+/// The same of `n` vectors, n <= N.
+template <class V, int M, int N>
+inline void planes_of_some(const PlaneTile<typename V::value>& t, Index column, Index first, Index n) {
+    if constexpr (N > 1) {
+        if (n < N) return planes_of_some<V, M, N - 1>(t, column, first, n);
+    }
+    planes_of<V, M, N>(t, column, first);
+}
+
+/// See Kernels::planes. About twelve sums at a time, the vectors and the columns in even parts.
+template <class V>
+void planes(const PlaneTile<typename V::value>& t) {
+    constexpr Index most_columns = 4;
+    const Index column_parts = (t.columns + most_columns - 1) / most_columns;
+    const Index most = t.columns == 1 ? 8 : t.columns == 2 ? 6 : t.columns == 3 ? 4 : 3;
+    Index strips = (t.vectors + most - 1) / most;
+    for (Index first = 0, n; first < t.vectors; first += n, --strips) {
+        n = (t.vectors - first + strips - 1) / strips;
+        Index parts = column_parts;
+        for (Index column = 0, m; column < t.columns; column += m, --parts) {
+            m = (t.columns - column + parts - 1) / parts;
+            switch (m) {
+                case 1:
+                    planes_of_some<V, 1, 8>(t, column, first, n);
+                    break;
+                case 2:
+                    planes_of_some<V, 2, 6>(t, column, first, n);
+                    break;
+                case 3:
+                    planes_of_some<V, 3, 4>(t, column, first, n);
+                    break;
+                default:
+                    planes_of_some<V, 4, 3>(t, column, first, n);
+            }
+        }
+    }
+}
+
+/// N vectors, one of each line, interleaved: those of the even lines and of the odd ones, and then both.
+template <class V, int N>
+inline TCONV_INLINE void interleave_vectors(const typename V::reg (&from)[N], typename V::reg (&to)[N]) {
+    if constexpr (N == 1) {
+        to[0] = from[0];
+    } else {
+        typename V::reg lines[2][N / 2], mixed[2][N / 2];
+        each<N / 2>([&](auto i) TCONV_INLINE {
+            lines[0][i] = from[2 * i];
+            lines[1][i] = from[2 * i + 1];
+        });
+        interleave_vectors<V, N / 2>(lines[0], mixed[0]);
+        interleave_vectors<V, N / 2>(lines[1], mixed[1]);
+        each<N / 2>([&](auto i) TCONV_INLINE { V::interleave(mixed[0][i], mixed[1][i], to[2 * i], to[2 * i + 1]); });
+    }
+}
+
+template <class V, int N>
+void interleave_lines(const typename V::value* const* from, Index n, typename V::value* to) {
+    constexpr Index W = V::width;
+    Index i = 0;
+    for (; i + W <= n; i += W, to += N * W) {
+        typename V::reg lines[N], mixed[N];
+        each<N>([&](auto q) TCONV_INLINE { lines[q] = V::load(from[q] + i); });
+        interleave_vectors<V, N>(lines, mixed);
+        each<N>([&](auto q) TCONV_INLINE { V::store(to + q * W, mixed[q]); });
+    }
+    for (; i < n; ++i, to += N)
+        for (int q = 0; q < N; ++q) to[q] = from[q][i];
+}
+
+/// See Kernels::interleave.
+template <class V>
+void interleave(const typename V::value* const* from, Index count, Index n, typename V::value* to) {
+    switch (count) {
+        case 1:
+            return interleave_lines<V, 1>(from, n, to);
+        case 2:
+            return interleave_lines<V, 2>(from, n, to);
+        case 4:
+            return interleave_lines<V, 4>(from, n, to);
+        case 8:
+            return interleave_lines<V, 8>(from, n, to);
+        default:
+            for (Index i = 0; i < n; ++i, to += count)
+                for (Index q = 0; q < count; ++q) to[q] = from[q][i];
+    }
+}
+
+}  // namespace
+}  // namespace tconv
