@@ -226,24 +226,22 @@ void PlaneGrid::add_group(const std::vector<Runs>& outer, Index first_channel, I
         const auto [window, column] = key;
         const std::size_t block = first_blocks[window] + static_cast<std::size_t>(column / columns.block_columns);
         const Index place = column % columns.block_columns;
-        const bool joins = pieces.size() > group.first_piece && pieces.back().block == block &&
-                           pieces.back().first + pieces.back().count == place;
-        if (joins) {
-            ++pieces.back().count;
-        } else {
-            pieces.push_back({block, place, 1, slot});
-        }
+        const Index panel = columns.blocks[block].panel;
+        if (pieces.size() == group.first_piece || pieces.back().window != window || pieces.back().panel != panel)
+            pieces.push_back({window, panel, weights.size(), weights.size(), slot});
+        weights.push_back({block, place});
+        ++pieces.back().last;
         number = slot++;
     }
-    for (Index c = first_channel; c < last_channel; ++c)
-        for (const Runs& of_key : outer)
-            for (const auto& run : of_key) {
-                runs.push_back({c, run_columns.size(), run_columns.size() + run.size(), run.front().phase + 1 - rank});
-                for (PlaneColumn column : run) {
-                    column.slot = slots[{column.window, static_cast<Index>(column.member) * channels + c}];
-                    run_columns.push_back(column);
-                }
+    for (const Runs& of_key : outer)
+        for (const auto& run : of_key) {
+            runs.push_back({first_channel, last_channel, run_columns.size(), run_columns.size() + run.size(),
+                            run.front().phase + 1 - rank});
+            for (PlaneColumn column : run) {
+                column.slot = slots[{column.window, static_cast<Index>(column.member) * channels + first_channel}];
+                run_columns.push_back(column);
             }
+        }
     group.last_piece = pieces.size();
     group.last_run = runs.size();
     groups.push_back(group);

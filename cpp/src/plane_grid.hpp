@@ -8,11 +8,18 @@
 
 namespace tconv {
 
-/// Columns of a block that are computed together.
-struct PlanePiece {
+/// A column in its block.
+struct PlaneWeights {
     std::size_t block;
-    Index first, count;  // among the block's columns
-    Index slot;          // of its first column, among the group's
+    Index number;
+};
+
+/// Columns of a window, of blocks that are packed alike, which are computed together.
+struct PlanePiece {
+    std::size_t window;
+    Index panel;              // columns of a block, as packed
+    std::size_t first, last;  // among the weights
+    Index slot;               // of its first column, among the group's
 };
 
 /// One column of a run.
@@ -22,10 +29,10 @@ struct PlaneColumn {
     std::size_t phase;  // along the last axis
 };
 
-/// Columns of one target channel whose phases follow each other along the last axis and agree along the others: the
-/// numbers of a line of the target, interleaved.
+/// Columns of a target channel whose phases follow each other along the last axis and agree along the others: the
+/// numbers of a line of the target, interleaved. The next channel's are in the slots after those.
 struct PlaneRun {
-    Index channel;
+    Index first_channel, last_channel;
     std::size_t first, last;  // among all columns of runs
     std::size_t phase;        // [axis but the last] from here on: see PlanePhase
 };
@@ -56,6 +63,7 @@ struct PlaneGrid {
     std::vector<Index> first, rows;                // [axis] of all windows: the first row; how many
     std::vector<Index> low, spread;                // [axis] the sources of a row: [row + low, row + low + spread]
     std::vector<std::vector<Index>> tap_shifts;    // [window] [tap][axis] from row + low
+    std::vector<PlaneWeights> weights;             // by piece
     std::vector<PlanePiece> pieces;                // by group, by window
     std::vector<PlaneColumn> run_columns;          // by run
     std::vector<PlaneRun> runs;                    // by group, by channel

@@ -30,6 +30,8 @@ PlaneWorker<T>::PlaneWorker(const PlaneWork<T>& work, Carver& carver)
     begin_ = carver.take<Index>(axes);
     end_ = carver.take<Index>(axes);
     offsets_ = carver.take<Index>(taps);
+    columns_ = carver.take<const C*>(grid_.group_columns);
+    bias_ = carver.take<C>(grid_.group_columns);
     sums_ = carver.take<C>(grid_.group_columns * grid_.lanes);
     line_ = carver.take<C>(std::is_same_v<T, C> ? 0 : run * grid_.lanes);
     from_ = carver.take<const C*>(run);
@@ -166,10 +168,9 @@ bool PlaneWorker<T>::enter(std::size_t window) {
 template <class T>
 void PlaneWorker<T>::multiply(const PlaneGroup& group) {
     for (std::size_t p = group.first_piece; p < group.last_piece;) {
-        const auto window_of = [this](std::size_t piece) { return shape_.blocks[grid_.pieces[piece].block].window; };
-        const auto window = static_cast<std::size_t>(window_of(p));
+        const std::size_t window = grid_.pieces[p].window;
         std::size_t end = p;
-        while (end < group.last_piece && static_cast<std::size_t>(window_of(end)) == window) ++end;
+        while (end < group.last_piece && grid_.pieces[end].window == window) ++end;
         if (enter(window)) {
             const std::vector<Step>& steps = shape_.steps[window];
             Index done = 0;  // products of the steps before
@@ -199,6 +200,8 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
     t.plane_step = plane_step_;
     t.vectors = vectors_;
     t.c_stride = grid_.lanes;
+    t.columns = columns_;
+    t.bias = work_.bias == nullptr ? nullptr : bias_;
     if (simple) t.finish = work_.finish;
     for (Index tap = 0; tap < taps; tap += taps_together) {
         t.taps = std::min(taps_together, taps - tap);
@@ -211,20 +214,22 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
             t.last = last && tap + t.taps == taps && part + 1 == parts;
             for (std::size_t p = first_piece; p < last_piece; ++p) {
                 const PlanePiece& piece = grid_.pieces[p];
-                const detail::Block& block = shape_.blocks[piece.block];
-                t.tap_step = depth * block.panel;
-                t.channel_step = dots ? 1 : block.panel;
-                t.column_step = dots ? depth : 1;
-                t.panel = work_.packed.weights.data() + group_ * shape_.group_weights + block.weights +
-                          done * block.panel + tap * t.tap_step + first * t.channel_step + piece.first * t.column_step;
-                t.columns = piece.count;
+                t.tap_step = depth * piece.panel;
+                t.channel_step = dots ? 1 : piece.panel;
+                t.count = static_cast<Index>(piece.last - piece.first);
+                const C* const weights = work_.packed.weights.data() + group_ * shape_.group_weights +
+                                         done * piece.panel + tap * t.tap_step + first * t.channel_step;
+                for (Index n = 0; n < t.count; ++n) {
+                    const PlaneWeights& column = grid_.weights[piece.first + static_cast<std::size_t>(n)];
+                    const detail::Block& block = shape_.blocks[column.block];
+                    columns_[n] = weights + block.weights + column.number * (dots ? depth : 1);
+                    if (t.last && work_.bias != nullptr)
+                        bias_[n] = work_.bias[group_ * shape_.group_bias + block.bias + column.number];
+                }
                 t.c = sums_ + piece.slot * grid_.lanes;
-                t.bias = work_.bias == nullptr
-                             ? nullptr
-                             : work_.bias + group_ * shape_.group_bias + block.bias + piece.first;
                 kernels.planes(t);
                 if (t.last && !simple)
-                    kernels.finish(t.c, t.c_stride, t.columns, vectors_ * (shape_.full_width / 2), nullptr,
+                    kernels.finish(t.c, t.c_stride, t.count, vectors_ * (shape_.full_width / 2), nullptr,
                                    work_.finish);
             }
         }

@@ -38,7 +38,8 @@ class PlaneWorker {
     void multiply(const PlaneGroup& group);
     void multiply_step(const Step& step, Index done, bool last, std::size_t first_piece, std::size_t last_piece);
     void store(const PlaneRun& run);
-    void store_line(Index count, const Range& all, Index lane, T* target) const;
+    void store_ends(Index count, Index begin, Index end, Index lane, T* target, const Lines& lines) const;
+    void store_lines(Index count, Index rows, T* to, const Lines& lines);
 
     const PlaneWork<T>& work_;
     const PlaneGrid& grid_;
@@ -58,6 +59,8 @@ class PlaneWorker {
     Index *begin_, *end_;            // [axis] the same of a run
     Index vectors_ = 0;              // of the window's rows
     Index* offsets_;                 // [tap of the step]
+    const C** columns_;              // [column of the piece] its weights
+    C* bias_;                        // [column of the piece]
     C* sums_;                        // [column of the group][lane]
     C* line_;                        // interleaved, before it is narrowed
     const C** from_;                 // [column of a run] where its numbers begin

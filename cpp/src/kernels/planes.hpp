@@ -24,15 +24,17 @@ void planes_of(const PlaneTile<typename V::value>& t, Index column, Index first)
     } else {
         each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
     }
-    const Index to_column = t.column_step, to_channel = t.channel_step, to_plane = t.plane_step;
+    const Index to_channel = t.channel_step, to_plane = t.plane_step;
     for (Index tap = 0; tap < t.taps; ++tap) {
         const T* x = t.pixels + t.offsets[tap] + first * W;
-        const T* w = t.panel + tap * t.tap_step + column * to_column;
-        for (Index k = t.channels; k > 0; --k, x += to_plane, w += to_channel) {
+        const T* w[M];
+        each<M>([&](auto m) TCONV_INLINE { w[m] = t.columns[column + m] + tap * t.tap_step; });
+        const Index end = t.channels * to_channel;
+        for (Index k = 0; k < end; k += to_channel, x += to_plane) {
             typename V::reg a[N];
             each<N>([&](auto v) TCONV_INLINE { a[v] = V::keep(V::load(x + v * W)); });
             each<M>([&](auto m) TCONV_INLINE {
-                const auto b = V::set1(w[m * to_column]);
+                const auto b = V::set1(w[m][k]);
                 each<N>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(a[v], b, sum[m][v]); });
             });
         }
@@ -68,14 +70,14 @@ inline void planes_of_some(const PlaneTile<typename V::value>& t, Index column, 
 template <class V>
 void planes(const PlaneTile<typename V::value>& t) {
     constexpr Index most_columns = 4;
-    const Index column_parts = (t.columns + most_columns - 1) / most_columns;
-    const Index most = t.columns == 1 ? 8 : t.columns == 2 ? 6 : t.columns == 3 ? 4 : 3;
+    const Index column_parts = (t.count + most_columns - 1) / most_columns;
+    const Index most = t.count == 1 ? 8 : t.count == 2 ? 6 : t.count == 3 ? 4 : 3;
     Index strips = (t.vectors + most - 1) / most;
     for (Index first = 0, n; first < t.vectors; first += n, --strips) {
         n = (t.vectors - first + strips - 1) / strips;
         Index parts = column_parts;
-        for (Index column = 0, m; column < t.columns; column += m, --parts) {
-            m = (t.columns - column + parts - 1) / parts;
+        for (Index column = 0, m; column < t.count; column += m, --parts) {
+            m = (t.count - column + parts - 1) / parts;
             switch (m) {
                 case 1:
                     planes_of_some<V, 1, 8>(t, column, first, n);
@@ -111,34 +113,41 @@ inline TCONV_INLINE void interleave_vectors(const typename V::reg (&from)[N], ty
 }
 
 template <class V, int N>
-void interleave_lines(const typename V::value* const* from, Index n, typename V::value* to) {
-    constexpr Index W = V::width;
-    Index i = 0;
-    for (; i + W <= n; i += W, to += N * W) {
-        typename V::reg lines[N], mixed[N];
-        each<N>([&](auto q) TCONV_INLINE { lines[q] = V::load(from[q] + i); });
-        interleave_vectors<V, N>(lines, mixed);
-        each<N>([&](auto q) TCONV_INLINE { V::store(to + q * W, mixed[q]); });
+void interleave_lines(const typename V::value* const* from, Index n, typename V::value* to, const Lines& lines) {
+    using T = typename V::value;
+    constexpr Index W = V::width, line = 64 / static_cast<Index>(sizeof(T));
+    for (Index l = 0; l < lines.count; ++l, to += lines.to_step) {
+        const Index first = l * lines.from_step;
+        if (lines.ahead != 0)  // on another page, which the processor doesn't foresee
+            for (Index i = 0; i < n * N; i += line) __builtin_prefetch(to + lines.ahead + i, 1);
+        Index i = 0;
+        for (; i + W <= n; i += W) {
+            typename V::reg in[N], out[N];
+            each<N>([&](auto q) TCONV_INLINE { in[q] = V::load(from[q] + first + i); });
+            interleave_vectors<V, N>(in, out);
+            each<N>([&](auto q) TCONV_INLINE { V::store(to + i * N + q * W, out[q]); });
+        }
+        for (; i < n; ++i)
+            for (int q = 0; q < N; ++q) to[i * N + q] = from[q][first + i];
     }
-    for (; i < n; ++i, to += N)
-        for (int q = 0; q < N; ++q) to[q] = from[q][i];
 }
 
 /// See Kernels::interleave.
 template <class V>
-void interleave(const typename V::value* const* from, Index count, Index n, typename V::value* to) {
+void interleave(const typename V::value* const* from, Index count, Index n, typename V::value* to, const Lines& lines) {
     switch (count) {
         case 1:
-            return interleave_lines<V, 1>(from, n, to);
+            return interleave_lines<V, 1>(from, n, to, lines);
         case 2:
-            return interleave_lines<V, 2>(from, n, to);
+            return interleave_lines<V, 2>(from, n, to, lines);
         case 4:
-            return interleave_lines<V, 4>(from, n, to);
+            return interleave_lines<V, 4>(from, n, to, lines);
         case 8:
-            return interleave_lines<V, 8>(from, n, to);
+            return interleave_lines<V, 8>(from, n, to, lines);
         default:
-            for (Index i = 0; i < n; ++i, to += count)
-                for (Index q = 0; q < count; ++q) to[q] = from[q][i];
+            for (Index l = 0; l < lines.count; ++l, to += lines.to_step)
+                for (Index i = 0; i < n; ++i)
+                    for (Index q = 0; q < count; ++q) to[i * count + q] = from[q][l * lines.from_step + i];
     }
 }
 

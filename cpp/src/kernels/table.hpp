@@ -39,21 +39,27 @@ struct Tile {
 
 /// One step of a product whose pixels lie in planes, a channel each:
 ///     c[n][i] = (load ? c[n][i] : 0) + sum over t, k of pixels[offsets[t] + k*plane_step + i] *
-///     panel[t*tap_step + k*channel_step + n*column_step], n < columns, i < vectors of pixels.
+///     columns[n][t*tap_step + k*channel_step], n < count, i < vectors of pixels.
 template <class T>
 struct PlaneTile {
     const T* pixels;
     const Index* offsets;  // [tap]
     Index taps, channels, plane_step;
-    const T* panel;
-    Index tap_step, channel_step, column_step;
-    Index columns, vectors;
+    const T* const* columns;  // [n] their weights
+    Index tap_step, channel_step;
+    Index count, vectors;
     T* c;
     Index c_stride;
     bool load;         // continue the sums in c
     bool last;         // finish them: add the bias, if there is one, and apply linear, relu or leaky_relu
-    const T* bias;     // [columns], or nullptr
+    const T* bias;     // [n], or nullptr
     Finish<T> finish;  // anything else is left to Kernels::finish
+};
+
+/// So many lines of numbers, each so far from the one before; and how far on it is, from a line's target, to the one
+/// that is stored some lines later: 0 if there is none.
+struct Lines {
+    Index count = 1, from_step = 0, to_step = 0, ahead = 0;
 };
 
 /// The functions of one instruction set for sums of type T.
@@ -76,7 +82,7 @@ struct Kernels {
     /// to[j*to_stride + i] = from[i*from_stride + j], i < rows, j < columns.
     void (*turn)(const T* from, Index from_stride, T* to, Index to_stride, Index rows, Index columns);
     /// to[i*count + q] = from[q][i], i < n, q < count.
-    void (*interleave)(const T* const* from, Index count, Index n, T* to);
+    void (*interleave)(const T* const* from, Index count, Index n, T* to, const Lines& lines);
     /// c[m][n] = finish(c[m][n] + bias[n]), in place; width is a multiple of the vector's.
     void (*finish)(T* c, Index c_stride, Index m, Index width, const T* bias, Finish<T> how);
 };
