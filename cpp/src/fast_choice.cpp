@@ -28,7 +28,7 @@ constexpr double slower_analysis = 1.3;                      // of parts: their 
 constexpr double per_analysed[] = {0, 5, 8, 9};              // a number read, added and written, by the number of axes
 constexpr double per_synthesised[] = {0, 4, 5, 5};           // the same of a sum
 constexpr double per_output = 6, slower_uneven = 2.5;        // a number stored; where rows of them are no whole vectors
-constexpr double per_plane_output = 200;                     // beyond direct's: a number stored far from its neighbours
+constexpr double per_plane_output = 24;                      // beyond direct's: a number stored far from its neighbours
 constexpr double per_shared_write = 6, per_shared_read = 3;  // a transformed number that goes through the third cache
 constexpr double per_streamed_byte = 2.5;                    // of weights that a block of tiles meets
 constexpr double per_packed = 45;                            // a number transformed in double precision, and written

@@ -70,10 +70,14 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     between_ = carver.take<C>(points * fast_chunk);
     transformed_ = carver.take<C>(most(work_.grids, [](const FastGrid& g) { return g.shared ? 0 : g.transformed(); }));
     sums_ = carver.take<C>(most(work_.grids, [&](const FastGrid& g) { return g.block_tiles * g.sum_numbers; }) + lanes);
-    const Index staged =
-        most(work_.grids, [&](const FastGrid& g) { return g.window.outputs * g.block_panels * shape_.full_width; });
+    const bool lines = most(work_.grids, [](const FastGrid& g) { return g.target.channel; }) > 1;
+    const Index staged = most(work_.grids, [&](const FastGrid& g) {
+        return lines ? line_numbers(g) : g.window.outputs * g.block_panels * shape_.full_width;
+    });
     staged_ = carver.take<C>(work_.staged ? staged : 0);
-    narrowed_ = carver.take<T>(work_.staged ? columns : 0);
+    turned_ = carver.take<C>(lines ? staged : 0);
+    segment_ = carver.take<Segment>(lines ? columns : 0);
+    from_ = carver.take<const C*>(lines ? columns : 0);
 }
 
 template <class T>
@@ -203,6 +207,10 @@ void FastWorker<T>::multiply(Index first, Index last, Index first_panel, Index l
                 multiply_plain(tile, tiles, panel, end);
             } else {
                 multiply_panels(tile, tiles, panel, end, transformed);
+            }
+            if (grid_->target.channel != 1) {
+                store_lines(tile, tiles);
+                continue;
             }
             locate(tile);
             for (Index t = 0; t < tiles; ++t, advance()) store(sums_ + t * grid_->sum_numbers);

@@ -62,8 +62,22 @@ class FastWorker {
     void cut_columns(Index first, Index last);
     void store(C* sums);
     void finish(const C* sums, T* target, const Piece* piece);
-    void scatter(T* target, const Piece& piece);
+    void narrow_rows(T* target, const Piece& piece);
     bool find_targets(const Piece& piece);
+    void synthesise(C* sums);
+    template <class Row>
+    void finish_columns(const C* sums, Index column, Index columns, const Row& row);
+    template <class Row>
+    void finish_rows(const C* sums, const Row& row) {
+        finish_columns(sums, 0, columns_, row);
+    }
+    Index line_rows(const FastGrid& grid) const;
+    Index line_numbers(const FastGrid& grid) const;
+    void store_lines(Index first, Index count);
+    void store_segment(C* sums, Index tiles);
+    void store_columns(Index member, Index count, Index channel, Index some, Index tiles);
+    void store_line(Index count, Index offset, Index begin, Index end, T* target, Index to, Index step,
+                    const Lines& lines);
 
     const FastWork<T>& work_;
     const detail::Columns& shape_;
@@ -106,7 +120,38 @@ class FastWorker {
     const C **pixels_, **next_, **lines_;  // [point], or [strip][part][row]
     Index *row_offsets_, *panel_offsets_;  // [part]
     C *panel_, *between_, *transformed_, *sums_, *staged_;
-    T* narrowed_;
+
+    // Channels first: neighbours along the last axis.
+    struct Segment {
+        Index first, last;  // outputs that a member has
+        const C* from;
+    };
+    C* turned_;          // [column][row]
+    Segment* segment_;   // [member of a run]
+    const C** from_;     // the same
+    Index segment_rows_ = 0;
 };
+
+/// The last axes, bias and activation of some columns, output o to row(o), which may be none.
+template <class T>
+template <class Row>
+void FastWorker<T>::finish_columns(const C* sums, Index column, Index columns, const Row& row) {
+    const FastWindow& w = grid_->window;
+    const Index width = grid_->block_panels * shape_.full_width;
+    const C* const bias = work_.bias == nullptr
+                              ? nullptr
+                              : work_.bias + group_ * work_.packed.group_bias + w.bias + first_column_ + column;
+    const std::size_t count = w.axes.size();
+    const auto scheme = [&](std::size_t i) {
+        return i < count ? static_cast<std::size_t>(w.schemes[w.axes[i]]) : std::size_t(0);
+    };
+    const auto run = of_plane_ ? work_.transforms.finish_plane[scheme(count - 2)][scheme(count - 1)]
+                               : work_.transforms.finish[scheme(count - 1)];
+    C* to[9];
+    for (Index s = 0; s < slices_count_; ++s) {
+        for (Index o = 0; o < slice_outputs_; ++o) to[o] = row(s * slice_outputs_ + o);
+        run(sums + slices_[s].point * width + column, width, to, columns, bias, work_.finish);
+    }
+}
 
 }  // namespace tconv

@@ -33,9 +33,9 @@ void FastWorker<T>::cut_columns(Index first, Index last) {
     }
 }
 
-/// The tile's sums [point][column], to its outputs.
+/// The tile's sums [point][column], transformed along all axes but those that are finished together.
 template <class T>
-void FastWorker<T>::store(C* sums) {
+void FastWorker<T>::synthesise(C* sums) {
     const FastWindow& w = grid_->window;
     const Index width = grid_->block_panels * shape_.full_width, lanes = shape_.full_width / 2;
     const Index numbers = (columns_ + lanes - 1) / lanes * lanes;
@@ -47,7 +47,12 @@ void FastWorker<T>::store(C* sums) {
             for (Index point = outer; point < outer + stride; ++point)
                 run(sums + point * width, stride * width, numbers);
     }
+}
 
+/// The tile's sums [point][column], to its outputs.
+template <class T>
+void FastWorker<T>::store(C* sums) {
+    synthesise(sums);
     Index offset = (first_[0] + at_[0]) * grid_->target.batch + group_ * shape_.target_channels * grid_->target.channel;
     bool whole = true;
     for (std::size_t a = 0; a < rank_; ++a) {
@@ -57,7 +62,7 @@ void FastWorker<T>::store(C* sums) {
     T* const target = work_.target + offset;  // only those that are there are written: it may lie outside
     const bool in_place = !work_.staged;
     if (!in_place) finish(sums, target, nullptr);
-    if (whole) std::fill_n(here_, w.outputs, true);
+    if (whole) std::fill_n(here_, grid_->window.outputs, true);
     if (whole && in_place) {
         for (Index r = 0; r < runs_count_; ++r) finish(sums, target, &runs_[r]);
         return;
@@ -67,7 +72,7 @@ void FastWorker<T>::store(C* sums) {
         if (in_place) {
             finish(sums, target, &pieces_[p]);
         } else {
-            scatter(target, pieces_[p]);
+            narrow_rows(target, pieces_[p]);
         }
     }
 }
@@ -93,47 +98,24 @@ bool FastWorker<T>::find_targets(const Piece& piece) {
 /// The last axes, bias and activation: of a piece to its targets that are there, or of all columns to staged rows.
 template <class T>
 void FastWorker<T>::finish(const C* sums, T* target, const Piece* piece) {
-    const FastWindow& w = grid_->window;
     const Index width = grid_->block_panels * shape_.full_width;
-    const Index column = piece == nullptr ? 0 : piece->first, columns = piece == nullptr ? columns_ : piece->count;
-    const C* const bias = work_.bias == nullptr
-                              ? nullptr
-                              : work_.bias + group_ * work_.packed.group_bias + w.bias + first_column_ + column;
-    const std::size_t count = w.axes.size();
-    const auto scheme = [&](std::size_t i) {
-        return i < count ? static_cast<std::size_t>(w.schemes[w.axes[i]]) : std::size_t(0);
-    };
-    const auto run = of_plane_ ? work_.transforms.finish_plane[scheme(count - 2)][scheme(count - 1)]
-                               : work_.transforms.finish[scheme(count - 1)];
-    C* to[9];
-    for (Index s = 0; s < slices_count_; ++s) {
-        const bool* const here = here_ + s * slice_outputs_;
-        for (Index o = 0; o < slice_outputs_; ++o) {
-            if (piece == nullptr) {
-                to[o] = staged_ + (s * slice_outputs_ + o) * width;
-            } else if constexpr (std::is_same_v<T, C>) {
-                to[o] = here[o] ? target + (slices_[s].place + places_[o] + piece->place) : nullptr;
-            }
-        }
-        run(sums + slices_[s].point * width + column, width, to, columns, bias, work_.finish);
+    if (piece == nullptr) return finish_rows(sums, [&](Index o) { return staged_ + o * width; });
+    if constexpr (std::is_same_v<T, C>) {
+        finish_columns(sums, piece->first, piece->count, [&](Index o) {
+            return here_[o] ? target + (slices_[o / slice_outputs_].place + places_[o % slice_outputs_] + piece->place)
+                            : nullptr;
+        });
     }
 }
 
 /// A piece of the staged rows, to its targets.
 template <class T>
-void FastWorker<T>::scatter(T* target, const Piece& piece) {
-    const Index width = grid_->block_panels * shape_.full_width, step = grid_->target.channel;
-    const Converters& converters = work_.packed.converters;
+void FastWorker<T>::narrow_rows(T* target, const Piece& piece) {
+    const Index width = grid_->block_panels * shape_.full_width;
     for (Index o = 0; o < grid_->window.outputs; ++o) {
         if (!here_[o]) continue;
-        const C* from = staged_ + o * width + piece.first;
-        T* to = target + (slices_[o / slice_outputs_].place + places_[o % slice_outputs_] + piece.place);
-        if (step == 1) {
-            narrow(converters, from, to, piece.count);
-        } else {
-            narrow(converters, from, narrowed_, piece.count);
-            for (Index k = 0; k < piece.count; ++k) to[k * step] = narrowed_[k];
-        }
+        T* const to = target + (slices_[o / slice_outputs_].place + places_[o % slice_outputs_] + piece.place);
+        narrow(work_.packed.converters, staged_ + o * width + piece.first, to, piece.count);
     }
 }
 
