@@ -16,7 +16,7 @@ constexpr Index box_products = 1 << 15;             // from which finding a box 
 constexpr Index panel_bytes = 1 << 20;              // of a box
 constexpr Index all_panels_bytes = 12 << 20;        // of all threads'
 constexpr Index deep_columns = 128, deep_products = 512;  // whose sums wait for each other, where they are long
-constexpr Index sums_bytes = 28 << 10;                    // of columns that wait for each other, where they are short
+constexpr Index sums_bytes = 20 << 10;                    // of columns that wait for each other, where they are short
 constexpr Index few_columns = 8;                          // that read pixels where they are
 constexpr Index most_run = 256;                     // of them that are interleaved
 constexpr Index vectors_together = 16;              // lanes: a multiple of any vector's
@@ -252,6 +252,7 @@ void PlaneGrid::cut_boxes(Index sum_bytes, int threads) {
     std::vector<Index> extents{batch};
     extents.insert(extents.end(), rows.begin(), rows.end());
     Index most = std::clamp(box_products / std::max<Index>(columns.group_weights, 1), least_rows, most_rows);
+    if (rows.back() <= most_rows) most = std::max(most, rows.back());  // a line is not cut without need
     const auto cut = [&] {
         boxes = Boxes(extents, most);
         steps.assign(rank + 1, 1);
