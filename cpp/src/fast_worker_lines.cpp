@@ -81,7 +81,7 @@ void FastWorker<T>::store_columns(Index member, Index count, Index channel, Inde
     const FastWindow& w = grid_->window;
     const std::size_t inner = rank_ - 1;
     const AxisMap& map = grid_->maps[inner];
-    const Index spread = w.spread(inner), outputs = outputs_of(w.schemes[inner]), length = tiles * outputs;
+    const Index spread = w.spreads[inner], outputs = outputs_of(w.schemes[inner]), length = tiles * outputs;
     const Index row = grid_->row(inner, first_[rank_] + at_[rank_]), channels = shape_.target_channels;
     Index begin = 0, end = length;  // outputs that all members have
     for (Index q = 0; q < count; ++q) {

@@ -54,6 +54,27 @@ def test_no_algorithm_changes_the_result_beyond_rounding(problem, dtype):
         assert threads.tobytes() == y.tobytes()
 
 
+@given(problems(), st.sampled_from(("float32", "float64", "float16")))
+def test_no_algorithm_changes_the_input_gradient_beyond_rounding(problem, dtype):
+    x, kernel, _, how = problem
+    how = {**how, "activation": None}
+    random = np.random.default_rng(1)
+    dy = random.standard_normal(tconv.conv_transpose(x, kernel, **how).shape).astype(dtype)
+    kernel = kernel.astype(dtype)
+    del how["activation"]
+    wide = [array.astype(np.float64) for array in (dy, kernel)]
+    expected = tconv.conv_transpose_grad_input(*wide, x.shape, algorithm="direct", **how)
+    beyond = np.abs(dy).max(initial=1).astype(float) * np.abs(kernel).max(initial=1)  # a product of the neighbours'
+    size = tconv.conv_transpose_grad_input(*map(np.abs, wide), x.shape, algorithm="direct", **how).max(initial=beyond)
+    unit = np.finfo(np.float64 if dtype == "float64" else np.float32).eps
+    rounding = 8 * unit * size + np.finfo(dtype).eps * np.abs(expected) + np.finfo(dtype).tiny
+    for algorithm in ALGORITHMS:
+        dx = tconv.conv_transpose_grad_input(dy, kernel, x.shape, algorithm=algorithm, **how)
+        assert (np.abs(dx - expected) <= rounding).all(), algorithm
+        threads = tconv.conv_transpose_grad_input(dy, kernel, x.shape, algorithm=algorithm, num_threads=3, **how)
+        assert threads.tobytes() == dx.tobytes()
+
+
 @given(problems())
 def test_direct_takes_examples_one_by_one(problem):
     x, kernel, bias, how = problem
@@ -89,6 +110,8 @@ def test_unknown_algorithms_are_refused(value):
         tconv.conv_transpose(x, kernel, algorithm=value)
     with pytest.raises(ValueError, match="algorithm="):
         tconv.Plan(kernel, algorithm=value)
+    with pytest.raises(ValueError, match="algorithm="):
+        tconv.conv_transpose_grad_input(x, kernel, x.shape, algorithm=value)
 
 
 @pytest.mark.parametrize("value", [None, 1, b"fast", ["fast"], np.str_])
@@ -112,3 +135,8 @@ def test_a_layer_takes_it_from_its_config_alone():
     np.testing.assert_allclose(layer(x), y, atol=1e-5)
     expected = tconv.conv_transpose(x, layer.kernel.numpy(), strides=2, algorithm="direct")
     assert layer(x).tobytes() == expected.tobytes()
+    for algorithm in ALGORITHMS:
+        layer.algorithm = algorithm
+        y, pullback = layer.vjp(x)
+        dx = tconv.conv_transpose_grad_input(y, layer.kernel.numpy(), x.shape, strides=2, algorithm=algorithm)
+        assert pullback(y)[0].tobytes() == dx.tobytes()
