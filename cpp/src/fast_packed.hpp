@@ -5,16 +5,14 @@
 
 namespace tconv {
 
-/// A kernel as it is transformed: numbers[group*of_group + tap*of_tap + source channel*of_channel + target channel].
+/// The source channels [first, last) of a kernel as it is transformed:
+/// numbers[group*of_group + tap*of_tap + (source channel - first)*of_channel + target channel].
 template <class C>
 struct KernelRows {
     const C* numbers;
+    Index first, last;
     Index of_group, of_tap, of_channel;
 };
-
-/// The forward kernel as it was, [group][tap][source channel][target channel], from the packed one.
-template <class T>
-Buffer<compute_t<T>> unpack(const detail::Packed<T>& packed);
 
 /// A kernel transformed in double precision, and rounded once. What describes it must outlive it.
 template <class T>
@@ -22,7 +20,12 @@ class FastPacked : public FastColumns {
   public:
     using C = compute_t<T>;
 
-    FastPacked(const detail::Columns& columns, FastChoice choice, const KernelRows<C>& kernel, Isa isa, int threads);
+    FastPacked(const detail::Columns& columns, FastChoice choice, Isa isa);
+
+    /// Transforms some channels: until all were, it is of no use.
+    void fill(const KernelRows<C>& kernel, int threads);
+    /// Those of a forward kernel that is packed, some at a time.
+    void fill(const detail::Packed<T>& packed, int threads);
 
     const Kernels<C>& kernels;
     const FastKernels<C>& transforms;
@@ -31,8 +34,7 @@ class FastPacked : public FastColumns {
     Buffer<C> zeros;  // a pixel outside the source
 
   private:
-    void fill(const KernelRows<C>& kernel, int threads);
-    void fill_panel(const KernelRows<C>& kernel, Index group, const FastWindow& w, Index panel, Index step);
+    void fill_panels(const KernelRows<C>& kernel, Index group, const FastWindow& w, Index bundle, Index step);
 };
 
 }  // namespace tconv

@@ -164,12 +164,9 @@ std::shared_ptr<const FastPacked<T>> FastCache<T>::get(const detail::Packed<T>& 
         std::rotate(latest_.begin(), same, same + 1);
     } else {
         if (latest_.size() == most) latest_.pop_back();
-        const Buffer<compute_t<T>> kernel = unpack(packed);
-        const Index of_group = kernel.size() / packed.product_groups;
-        const KernelRows<compute_t<T>> rows{kernel.data(), of_group, packed.source_channels * packed.target_channels,
-                                            packed.target_channels};
-        latest_.insert(latest_.begin(), std::make_shared<const FastPacked<T>>(packed, choice, rows, packed.kernels->isa,
-                                                                              default_threads()));
+        auto transformed = std::make_shared<FastPacked<T>>(packed, choice, packed.kernels->isa);
+        transformed->fill(packed, default_threads());
+        latest_.insert(latest_.begin(), std::move(transformed));
     }
     return latest_.front();
 }

@@ -53,8 +53,10 @@ bool compute_fast(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* d
         numbers = converted.data();
     }
     if (!all_finite(numbers, count, threads)) return false;  // sums of weights would spread what is not
-    const KernelRows<C> rows{numbers, g.in_channels / g.groups, g.filters / g.groups * g.in_channels, g.in_channels};
-    const FastPacked<T> packed(columns, *decision.choice, rows, options.isa, threads);
+    FastPacked<T> packed(columns, *decision.choice, options.isa);
+    packed.fill({numbers, 0, columns.source_channels, g.in_channels / g.groups, g.filters / g.groups * g.in_channels,
+                 g.in_channels},
+                threads);
     FastProduct<T>(packed, maps, g.batch, options.data_format, threads)(dy, nullptr, dx, {});
     return true;
 }

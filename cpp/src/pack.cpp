@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <type_traits>
 
 #include <tconv/error.hpp>
 
@@ -165,6 +166,7 @@ void Packed<T>::fill_block(const T* kernel, Index group, const Block& block) {
     const Window& window = windows[static_cast<std::size_t>(block.window)];
     const T* base = kernel + group * (in_channels / product_groups);
     C* to = weights.data() + group * group_weights + block.weights;
+    const bool turned = forward && form == Form::panels;
 
     // The kernel's offset of tap m of a member: its taps along the axes, row by row.
     const auto tap_offset = [&](const std::vector<Phase>& member, Index m) {
@@ -184,6 +186,17 @@ void Packed<T>::fill_block(const T* kernel, Index group, const Block& block) {
         for (Index tap = step.first_tap; tap < step.last_tap; ++tap, to += padded * block.panel) {
             for (Index n = 0; n < block.panel; ++n) {
                 C* column_to = to + n * to_column;
+                if constexpr (std::is_same_v<T, C>) {
+                    if (turned && n < block.columns) {  // neighbours of one member at once
+                        const Index column = block.first + n, channel = column % target_channels;
+                        const Index run = std::min(target_channels - channel, block.columns - n);
+                        const auto& member = window.members[static_cast<std::size_t>(column / target_channels)];
+                        kernels->turn(base + tap_offset(member, tap) + channel * in_channels + step.first_channel,
+                                      in_channels, column_to, block.panel, run, channels);
+                        n += run - 1;
+                        continue;
+                    }
+                }
                 if (n >= block.columns) {
                     for (Index k = 0; k < padded; ++k) column_to[k * to_channel] = C(0);
                     continue;
