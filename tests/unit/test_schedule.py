@@ -70,3 +70,14 @@ def test_units_go_to_who_is_free_first():
     assert load.imbalance == 5 / 4
     assert dealt([([1] * 64, [1] * 64)], 64).imbalance == 1
     assert dealt([], 4).imbalance == 1
+
+
+def test_a_finer_cut_gives_the_same_bits():
+    """Boxes that all threads share are cut into more units for more threads."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((2, 12, 12, 160), dtype=np.float32)
+    plan = tconv.Plan(random.standard_normal((4, 4, 96, 160), dtype=np.float32), strides=2, algorithm="fast")
+    units = {n: sum(len(stage.costs) for stage in plan.schedule(x.shape, n).stages) for n in (1, 48)}
+    assert units[48] >= 2 * units[1]
+    single, *others = (plan(x, num_threads=threads) for threads in (1, 3, 48))
+    assert all(np.array_equal(single, other) for other in others)

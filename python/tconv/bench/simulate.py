@@ -8,7 +8,8 @@ know is how memory and clocks behave when more cores work.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from tconv.bench.memory import MIB
 from tconv.bench.modes import Lines, Options, Outcome
 from tconv.bench.report import aligned, heading, table
 from tconv.bench.scaling import thread_counts
-from tconv.bench.workloads import Task
+from tconv.bench.workloads import Task, Workload
 
 __all__ = ["Load", "dealt", "simulate"]
 
@@ -66,11 +67,11 @@ def dealt(stages: Sequence[tuple[Sequence[float], Sequence[float]]], threads: in
 
 
 def simulate(options: Options) -> Lines:
-    """Units, their number per thread, imbalance and bytes read by a thread, for 1, 2, 4 ... threads."""
+    """Units, their number per thread, imbalance and bytes read by a thread, for 1, 2, 4 ... threads; batch 1 too."""
     counts = thread_counts(options.threads)
     rows: list[dict[str, Any]] = []
     yield aligned(COLUMNS, COLUMNS)
-    for workload in options.workloads:
+    for workload in _with_single_examples(options.workloads):
         task = Task(workload, dtype=options.dtype, data_format=options.data_format)
         for count in counts:
             rows.append(_row(task, count))
@@ -86,6 +87,14 @@ def simulate(options: Options) -> Lines:
     )
     page = "\n\n".join([*heading(title, machine), note, table(COLUMNS, [_cells(row) for row in rows]), sentence]) + "\n"
     return Outcome(page, {"title": title, **machine, "imbalance": means, "rows": rows})
+
+
+def _with_single_examples(workloads: Sequence[Workload]) -> Iterator[Workload]:
+    """Each as it is and, if it has a batch, with one example: the fewest units, the same weights."""
+    for workload in workloads:
+        yield workload
+        if workload.batch > 1:
+            yield replace(workload, name=f"{workload.name}_b1", batch=1)
 
 
 def _row(task: Task, threads: int) -> dict[str, Any]:
