@@ -254,6 +254,10 @@ void PlanesWorker<T>::compute_line(Index first_group, Index last_group) {
     p.numbers = met - met_;
     p.channels = channels;
     p.pixels = length_;
+    // Four channels times three vectors, or three times four: what the line has more full ones of.
+    const Index vectors = std::max<Index>(length_ / (work_.gradient.width / 2), 1);
+    const Index most = 4 * ceil_div(vectors, 4) < 3 * ceil_div(vectors, 3) ? 3 : 4;
+    const Index blocks = ceil_div(channels, most);
     for (Index group = first_group; group < last_group; ++group) {
         p.from = planes_ + (group - first_group) * filters * filter_step_;
         p.weights = work_.weights.data() + group * taps_of(work_.g) * filters * channels;
@@ -265,8 +269,11 @@ void PlanesWorker<T>::compute_line(Index first_group, Index last_group) {
                 p.to_step = work_.x_layout.channel;
             }
         }
-        for (Index c = 0; c < channels; c += most_plane_channels)
-            work_.gradient.planes[std::min(channels - c, most_plane_channels) - 1](p, c);
+        for (Index block = 0, c = 0; block < blocks; ++block) {
+            const Index some = block < channels % blocks ? channels / blocks + 1 : channels / blocks;
+            work_.gradient.planes[some - 1](p, c);
+            c += some;
+        }
         if (!in_place_) store(group);
     }
 }

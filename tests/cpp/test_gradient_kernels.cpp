@@ -156,6 +156,35 @@ TEST("kernels/gradients/evenly") {
     });
 }
 
+TEST("kernels/gradients/planes") {
+    for_each_table([]<class T>(const GradientKernels<T>& kernels) {
+        const Index vector = kernels.width / 2;
+        for (Index some = 1; some <= most_plane_channels; ++some)
+            for (const Index first : {0, 2})
+                for (Index pixels = 1; pixels <= 10 * vector + 1; ++pixels)
+                    for (const Index numbers : {0, 1, 12}) {
+                        const harness::Subject subject(text({some, first, pixels, numbers}));
+                        std::vector<Met> met;
+                        for (Index k = 0; k < numbers; ++k) met.push_back({(k * 7) % 11, (k * 5) % 13});
+                        const Index channels = first + some + 1, step = pixels + 2;
+                        const std::vector<T> from = whole<T>(11 + pixels + vector, 1);
+                        const std::vector<T> weights = whole<T>(13 * channels, 2);
+                        std::vector<T> expected = whole<T>((first + some) * step, 3);
+                        Guarded<T> to = guarded(expected);
+                        for (Index c = first; c < first + some; ++c)
+                            for (Index i = 0; i < pixels; ++i) {
+                                T sum = 0;
+                                for (const Met& m : met) sum += at(weights, m.row * channels + c) * at(from, m.at + i);
+                                expected[static_cast<std::size_t>(c * step + i)] = sum;
+                            }
+                        kernels.planes[some - 1](
+                            {from.data(), met.data(), numbers, weights.data(), channels, to.data(), step, pixels},
+                            first);
+                        check_same(to, expected);
+                    }
+    });
+}
+
 TEST("kernels/gradients/deal") {
     for_each_table([]<class T>(const GradientKernels<T>& kernels) {
         for (const bool columns : {false, true}) {

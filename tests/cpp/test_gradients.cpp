@@ -38,6 +38,50 @@ std::vector<Problem> long_problems() {
     };
 }
 
+/// What the workers of the input gradient are told apart by, with lines that are cut, clipped and not whole vectors.
+std::vector<Problem> input_problems() {
+    std::vector<Problem> all;
+    for (const DataFormat format : {DataFormat::channels_last, DataFormat::channels_first}) {
+        const auto add = [&](std::string name, auto... rest) {
+            name += format == DataFormat::channels_last ? ", channels last" : ", planes";
+            all.push_back(problem(std::move(name), rest..., format));
+        };
+        using Axes = std::vector<Axis>;
+        add("a small kernel", 2, 24, 1, 1, Axes{same(5, 2, 2), same(43, 3, 2)});
+        add("a small kernel, dilated", 1, 13, 3, 1, Axes{same(6, 3, 2, 3), same(21, 3, 1, 2)});
+        add("gaps between taps", 1, 9, 5, 1, Axes{same(4, 2, 5), same(19, 2, 7, 3)});
+        add("a small kernel of groups", 1, 21, 6, 3, Axes{same(7, 3, 1), same(23, 4, 2)});
+        add("one block of many numbers", 1, 19, 40, 1, Axes{same(4, 4, 2), same(37, 5, 3)});
+        add("one block of groups", 1, 34, 74, 2, Axes{same(3, 3, 1), same(25, 3, 2)});
+        add("a long line", 1, 7, 2, 1, Axes{same(1500, 9, 4)});
+        add("one channel", 2, 1, 11, 1, Axes{same(7, 3, 2), same(35, 4, 2)});
+        add("two channels", 1, 2, 3, 1, Axes{same(7, 3, 2, 2), same(35, 4, 3)});
+        add("few filters", 1, 66, 2, 1, Axes{same(3, 2, 2), same(4, 2, 2), same(33, 3, 1)});
+        add("depthwise", 2, 20, 20, 20, Axes{same(9, 4, 2), same(50, 3, 2)});
+        add("depthwise, few", 1, 3, 3, 3, Axes{same(9, 3, 1), same(47, 4, 4)});
+        add("few of each", 1, 12, 24, 6, Axes{same(9, 3, 1, 2), same(29, 2, 1)});
+    }
+    return all;
+}
+
+template <class T>
+void check_input(const Problem& p) {
+    const Tensors<T> t(p, 5);
+    const Exact expected = exact(Product::grad_input, p, t);
+    for (const Isa isa : available_isas()) {
+        const harness::Subject subject(std::string(name(isa)) + "/" + type_name<T>() + ", " + describe(p));
+        Options options = p.options();
+        options.isa = isa;
+        options.threads = 1;
+        const std::vector<T> result = compute(Product::grad_input, p, t, options);
+        check_close(expected, {}, result);
+        for (const int threads : {2, 7, 40}) {
+            options.threads = threads;
+            CHECK(same_bits(compute(Product::grad_input, p, t, options), result));
+        }
+    }
+}
+
 /// Multiples of 2^-8 in [0, 2): nothing cancels, a single chain of floats would go far astray, and the expected sums of
 /// doubles are exact.
 template <class T>
@@ -112,6 +156,12 @@ void check_bias(const Problem& p) {
 TEST("gradients/long sums of the kernel gradient") {
     for (const Problem& p : long_problems()) {
         for_each_type([&]<class T>() { check_long_sums<T>(p); });
+    }
+}
+
+TEST("gradients/of the input, by every worker") {
+    for (const Problem& p : input_problems()) {
+        for_each_type([&]<class T>() { check_input<T>(p); });
     }
 }
 

@@ -123,16 +123,21 @@ inline TCONV_INLINE void some_planes(const Planes<typename V::value>& p, Index c
     const T *from = p.from + i, *weights = p.weights + c;
     for (const Met *met = p.met, *end = met + p.numbers; met < end; ++met) {
         const T *x = from + met->at, *w = weights + met->row * p.channels;
-        typename V::reg a[NV];
-        if constexpr (M > 1) {
-            each<NV>([&](auto v) TCONV_INLINE { a[v] = V::keep(V::load(x + v * W)); });
+        if constexpr (M < NV) {  // the fewer stay in registers
+            typename V::reg b[M];
+            each<M>([&](auto m) TCONV_INLINE { b[m] = V::keep(V::set1(w[m])); });
+            each<NV>([&](auto v) TCONV_INLINE {
+                const auto a = V::keep(V::load(x + v * W));
+                each<M>([&](auto m) TCONV_INLINE { sum[m][v] = V::fma(a, b[m], sum[m][v]); });
+            });
         } else {
-            each<NV>([&](auto v) TCONV_INLINE { a[v] = V::load(x + v * W); });
+            typename V::reg a[NV];
+            each<NV>([&](auto v) TCONV_INLINE { a[v] = V::keep(V::load(x + v * W)); });
+            each<M>([&](auto m) TCONV_INLINE {
+                const auto b = V::set1(w[m]);
+                each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(a[v], b, sum[m][v]); });
+            });
         }
-        each<M>([&](auto m) TCONV_INLINE {
-            const auto b = V::set1(w[m]);
-            each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(a[v], b, sum[m][v]); });
-        });
     }
     T* to = p.to + c * p.to_step + i;
     if (NV > 1 || last == W) {
