@@ -15,6 +15,9 @@ namespace {
 
 constexpr Index most_pixels = 2048, least_pixels = 128;  // of a box
 constexpr Index most_pairs = 16, few_filters = 4;        // of a group
+constexpr Index most_stride = 16, least_vectors = 4;     // of a line, which phases are taken from number by number
+constexpr Index most_numbers = 1 << 15;                  // of the planes of a box, where it can be cut small enough
+constexpr Index most_read_again = 1 << 13;               // that the sums of a line need, by each four channels
 
 Index taps_of(const Geometry<dynamic>& g) {
     Index taps = 1;
@@ -36,8 +39,11 @@ bool PlanesWork<T>::suits(const Geometry<dynamic>& g, const Layout& x, const Lay
     for (const Axis& axis : g.axes)  // no more than twice the pixels of dy that are met
         if (axis.stride > 2 * axis.kernel) return false;
     const Axis& inner = g.axes.back();
-    if (filters == 0 || inner.in < vector || inner.dilation * (inner.kernel - 1) > inner.in * inner.stride)
+    if (filters == 0 || inner.in < least_vectors * vector || inner.stride > most_stride ||
+        inner.dilation * (inner.kernel - 1) > inner.in * inner.stride)
         return false;
+    const Checked met = Checked(taps_of(g) / inner.kernel) * std::min(inner.kernel, inner.stride) * inner.in * filters;
+    if (channels > most_plane_channels && (met.overflowed() || met.value() > most_read_again)) return false;
     if (x.axes.back() == 1 && dy.axes.back() == 1) return channels * filters <= most_pairs || filters <= few_filters;
     return g.groups == 1 && 2 * channels <= vector && filters <= most_pairs;
 }
@@ -59,7 +65,6 @@ PlanesWork<T>::PlanesWork(const Geometry<dynamic>& g_, const Layout& x, const La
       kernels(kernels_for<C>(isa)),
       gradient(gradient_kernels_for<C>(isa)),
       converters(converters_for(isa)) {
-    cut(most_pixels);
     const Axis& inner = g.axes.back();
     for (Index tap = 0; tap < inner.kernel; ++tap) {  // taps of the same remainder share a phase
         const Index remainder = tap * inner.dilation % inner.stride;
@@ -68,6 +73,8 @@ PlanesWork<T>::PlanesWork(const Geometry<dynamic>& g_, const Layout& x, const La
         phases[2 * tap] = same < tap ? phases[2 * same] : phase_count++;
         phases[2 * tap + 1] = most_shift = tap * inner.dilation / inner.stride;
     }
+    cut(most_pixels);
+    while (pixels_ > least_pixels && (numbers().overflowed() || numbers().value() > most_numbers)) cut(pixels_ / 2);
     C* to = weights.data();
     for (Index group = 0; group < g.groups; ++group)
         for (Index k = 0; k < taps_of(g) * filters(); ++k, to += channels()) {
@@ -87,6 +94,16 @@ void PlanesWork<T>::cut(Index most) {
 }
 
 template <class T>
+Index PlanesWork<T>::width() const {
+    return (ceil_div(boxes.size().back() + most_shift, gradient.width) + 1) * gradient.width;
+}
+template <class T>
+Checked PlanesWork<T>::numbers_of_filter() const {
+    Checked numbers = Checked(width()) * phase_count;
+    for (std::size_t a = 0; a + 1 < g.axes.size(); ++a) numbers = numbers * span_of(g.axes[a], boxes.size()[a + 1]);
+    return numbers;
+}
+template <class T>
 Index PlanesWork<T>::bundles() const {
     return ceil_div(g.groups, bundle);
 }
@@ -103,12 +120,10 @@ PlanesWorker<T>::PlanesWorker(const PlanesWork<T>& work, Carver& carver)
     : work_(work), rank_(work.g.axes.size()), in_place_(std::is_same_v<T, C> && work.x_layout.axes.back() == 1) {
     const auto axes = static_cast<Index>(rank_);
     const Index length = work.boxes.size().back();
-    width_ = ceil_div(length + work.most_shift, work.gradient.width) * work.gradient.width + work.gradient.width;
-    Checked numbers = Checked(width_) * work.phase_count;
-    for (std::size_t a = 0; a + 1 < rank_; ++a) numbers = numbers * span_of(work.g.axes[a], work.boxes.size()[a + 1]);
-    filter_step_ = numbers.overflowed() ? 0 : numbers.value();
-    numbers = numbers * work.filters() * work.bundle;
+    width_ = work.width();
+    const Checked numbers = work.numbers();
     if (numbers.overflowed()) throw std::bad_alloc();
+    filter_step_ = work.numbers_of_filter().value();
     first_ = carver.take<Index>(axes + 1);
     last_ = carver.take<Index>(axes + 1);
     at_ = carver.take<Index>(axes + 1);

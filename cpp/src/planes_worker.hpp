@@ -4,6 +4,7 @@
 
 #include "boxes.hpp"
 #include "buffer.hpp"
+#include "checked.hpp"
 #include "half.hpp"
 #include "kernels/gradient_table.hpp"
 #include "kernels/table.hpp"
@@ -39,6 +40,10 @@ struct PlanesWork {
 
     Index channels() const { return g.in_channels / g.groups; }
     Index filters() const { return g.filters / g.groups; }
+    /// Numbers of a phase of a line, with room for vectors that are read too far; of a box for one filter, and for all.
+    Index width() const;
+    Checked numbers_of_filter() const;
+    Checked numbers() const { return numbers_of_filter() * filters() * bundle; }
     Index bundles() const;
     Index units() const { return boxes.count() * bundles(); }
     /// Cuts smaller, which changes no bit of the result; false when that would not pay.
