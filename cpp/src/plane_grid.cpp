@@ -21,8 +21,8 @@ constexpr Index few_columns = 8;                          // that read pixels wh
 constexpr Index most_run = 256;                     // of them that are interleaved
 constexpr Index vectors_together = 16;              // lanes: a multiple of any vector's
 constexpr Index line_bytes = 64;
-constexpr double most_waste = 1.35;   // lanes for a row
-constexpr double per_gathered = 4.0;  // a number put into a panel, in products
+constexpr double most_waste = 1.25;     // lanes for a row
+constexpr double per_gathered = 24;     // a number put into a panel, beyond one for a row, in products
 
 std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::* extent) {
     std::vector<Index> extents;
@@ -82,7 +82,8 @@ std::pair<Index, Index> all_rows(const Columns& columns, std::size_t axis, const
 
 bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, DataFormat format) {
     if (format != DataFormat::channels_first || columns.form == Form::depthwise || columns.blocks.empty()) return false;
-    double rows = 1, lanes = 0, numbers = 1, taps = 0;
+    double rows = 1, own_rows = 1, lanes = 0, numbers = 1, taps = 0;
+    bool whole = true;
     for (const AxisMap& map : maps)
         if (map.source_step != 1) return false;
     for (std::size_t a = maps.size(); a-- > 0;) {  // one box of one example
@@ -91,15 +92,21 @@ bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, 
         const Index most = std::max<Index>(least_rows / static_cast<Index>(rows), 1);
         const Index size = std::min(last - first, most);
         if (size <= 0) return false;
+        Index own = 0;  // rows of a phase, the number of phases times
+        for (const Phase& phase : columns.phases[a]) own += std::max<Index>(maps[a].last(phase) - maps[a].first(phase), 0);
+        own_rows *= static_cast<double>(size) * static_cast<double>(own) /
+                    (static_cast<double>(last - first) * static_cast<double>(columns.phases[a].size()));
         lanes += static_cast<double>(size - 1) * numbers;
         numbers *= static_cast<double>(size + spread);
         rows *= static_cast<double>(size);
+        whole = whole && size == last - first;
     }
     lanes = static_cast<double>(round_up(static_cast<Index>(lanes) + 1, columns.full_width / 2));
+    if (whole) lanes = numbers;  // as of one example between others
     for (std::size_t w = 0; w < columns.windows.size(); ++w)
         taps += static_cast<double>(columns.windows[w].taps) * static_cast<double>(columns.windows[w].members.size());
-    return lanes <= most_waste * rows &&
-           numbers * per_gathered <= rows * taps * static_cast<double>(columns.target_channels);
+    return lanes <= most_waste * own_rows &&
+           (numbers - rows) * per_gathered <= own_rows * taps * static_cast<double>(columns.target_channels);
 }
 
 PlaneGrid::PlaneGrid(const Columns& columns_, const std::vector<AxisMap>& maps_, Index batch_, DataFormat format,
@@ -185,10 +192,10 @@ void PlaneGrid::make_groups(Index sum_bytes) {
         outer.push_back(std::move(of_key));
     }
     const Index channels = columns.target_channels;
-    Index products = 0;  // of a column
-    for (const Window& window : columns.windows) products = std::max(products, window.taps * columns.source_channels);
+    for (const Window& window : columns.windows)
+        column_products = std::max(column_products, window.taps * columns.source_channels);
     const Index most_columns =
-        products > deep_products ? deep_columns : std::clamp<Index>(sums_bytes / (lanes * sum_bytes), 8, deep_columns);
+        column_products > deep_products ? deep_columns : std::clamp<Index>(sums_bytes / (lanes * sum_bytes), 8, deep_columns);
     const auto together = static_cast<std::size_t>(std::max<Index>(most_columns / (of_line * channels), 1));
     Index most = std::max<Index>(most_columns / of_line, 1);
     for (const Index whole : {columns.full_width, Index(4)})

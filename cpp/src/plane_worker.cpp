@@ -11,11 +11,14 @@ namespace {
 
 constexpr Index products_together = 128;  // of a sum: so many numbers of 16 columns and of some vectors fit a cache
 
+constexpr Index taps_together = 2;        // times as many, of taps, which share pixels
+constexpr Index few_products = 48;        // so many take less time than the store of their sum
+
 }  // namespace
 
 template <class T>
 PlaneWorker<T>::PlaneWorker(const PlaneWork<T>& work, Carver& carver)
-    : work_(work), grid_(work.grid), shape_(work.packed), rank_(work.grid.rank) {
+    : work_(work), grid_(work.grid), shape_(work.packed), rank_(work.grid.rank), early_(grid_.column_products <= few_products) {
     const Index axes = static_cast<Index>(rank_);
     Index taps = 1, run = 1;
     for (const Window& window : shape_.windows) taps = std::max(taps, window.taps);
@@ -51,6 +54,8 @@ void PlaneWorker<T>::compute(Index unit) {
     }
     for (std::size_t g = first_group_; g < last_group_; ++g) {
         const PlaneGroup& group = grid_.groups[g];
+        if (early_)
+            for (std::size_t r = group.first_run; r < group.last_run; ++r) prefetch(grid_.runs[r]);
         multiply(group);
         for (std::size_t r = group.first_run; r < group.last_run; ++r) store(grid_.runs[r]);
     }
@@ -116,28 +121,19 @@ void PlaneWorker<T>::gather() {
     const Index length = size[rank_] + grid_.spread[inner], start = box_first_[rank_] + grid_.low[inner];
     const Index begin = std::clamp<Index>(-start, 0, length);
     const Index end = std::clamp<Index>(grid_.maps[inner].source_extent - start, begin, length);
-    constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     for (Index k = 0; k < shape_.source_channels; ++k) {
-        C* to = panel_ + k * grid_.plane;
-        const T* const plane = work_.source + (group_ * shape_.source_channels + k) * grid_.source.channel + start;
-        for (Index l = 0; l < lines; ++l, to += length) {
-            if (lines_[l] < 0) {
-                std::fill_n(to, length, C(0));
-                continue;
-            }
-            const T* const from = plane + (lines_[l] + begin);
-            if (k + 1 < shape_.source_channels)  // on another page, which the processor doesn't foresee
-                for (Index i = 0; i < end - begin; i += line)
-                    __builtin_prefetch(from + (grid_.source.channel + i));
-            for (Index i = 0; i < begin; ++i) to[i] = C(0);
-            if constexpr (std::is_same_v<T, C>) {
-                std::copy_n(from, end - begin, to + begin);
-            } else {
-                widen(*work_.packed.converters, from, to + begin, end - begin);
-            }
-            for (Index i = end; i < length; ++i) to[i] = C(0);
+        C* const to = panel_ + k * grid_.plane;
+        const T* const plane = work_.source + ((group_ * shape_.source_channels + k) * grid_.source.channel + start + begin);
+        if constexpr (std::is_same_v<T, C>) {  // another plane is on other pages, which the processor doesn't foresee
+            const Index ahead = k + 1 < shape_.source_channels ? grid_.source.channel : 0;
+            work_.packed.kernels->pad(plane, lines_, lines, begin, end - begin, length - end, ahead, to);
+        } else {
+            std::fill_n(to, lines * length, C(0));
+            for (Index l = 0; l < lines; ++l)
+                if (lines_[l] >= 0)
+                    widen(*work_.packed.converters, plane + lines_[l], to + l * length + begin, end - begin);
         }
-        std::fill(to, panel_ + (k + 1) * grid_.plane, C(0));
+        std::fill(to + lines * length, to + grid_.plane, C(0));
     }
 }
 
@@ -190,8 +186,9 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
     const bool dots = shape_.form == Form::dots;
     const Index channels = step.last_channel - step.first_channel, taps = step.last_tap - step.first_tap;
     const Index depth = shape_.depth(step);
-    const Index taps_together = std::max<Index>(products_together / std::max<Index>(channels, 1), 1);
-    const Index parts = taps_together > 1 ? 1 : (channels + products_together - 1) / products_together;
+    const Index most_taps = std::max<Index>(taps_together * products_together / std::max<Index>(channels, 1), 1);
+    const Index tap_parts = (taps + most_taps - 1) / most_taps;
+    const Index parts = most_taps > 1 ? 1 : (channels + products_together - 1) / products_together;
     const Kernels<C>& kernels = *work_.packed.kernels;
     using Kind = Activation::Kind;
     const bool simple = work_.finish.kind == Kind::linear || work_.finish.kind == Kind::relu ||
@@ -203,8 +200,9 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
     t.columns = columns_;
     t.bias = work_.bias == nullptr ? nullptr : bias_;
     if (simple) t.finish = work_.finish;
-    for (Index tap = 0; tap < taps; tap += taps_together) {
-        t.taps = std::min(taps_together, taps - tap);
+    for (Index tap_part = 0; tap_part < tap_parts; ++tap_part) {
+        const Index tap = taps * tap_part / tap_parts;
+        t.taps = taps * (tap_part + 1) / tap_parts - tap;
         t.offsets = offsets_ + step.first_tap + tap;
         for (Index part = 0; part < parts; ++part) {
             const Index first = channels * part / parts;

@@ -37,6 +37,8 @@ class PlaneWorker {
     bool enter(std::size_t window);
     void multiply(const PlaneGroup& group);
     void multiply_step(const Step& step, Index done, bool last, std::size_t first_piece, std::size_t last_piece);
+    bool find_rows(const PlaneRun& run);
+    void prefetch(const PlaneRun& run);
     void store(const PlaneRun& run);
     void store_ends(Index count, Index begin, Index end, Index lane, T* target, const Lines& lines) const;
     void store_lines(Index count, Index rows, T* to, const Lines& lines);
@@ -45,6 +47,7 @@ class PlaneWorker {
     const PlaneGrid& grid_;
     const detail::Columns& shape_;
     std::size_t rank_;
+    bool early_;  // the target's lines are asked for before the sums are computed
 
     // The unit.
     Index group_ = 0;
@@ -63,6 +66,7 @@ class PlaneWorker {
     C* bias_;                        // [column of the piece]
     C* sums_;                        // [column of the group][lane]
     C* line_;                        // interleaved, before it is narrowed
+    Index lane_ = 0, place_ = 0;     // of a run: its first row, without the last axis, in a column and in the target
     const C** from_;                 // [column of a run] where its numbers begin
     Index* starts_;                  // [column of a run] the same, of row 0 of the box' first line
     Range* run_rows_;                // [column of a run] its rows in the box, along the last axis

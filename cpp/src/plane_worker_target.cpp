@@ -6,11 +6,42 @@
 #include "plane_worker.hpp"
 
 namespace tconv {
-namespace {
+/// The rows of a run along all axes but the last one; false when there are none.
+template <class T>
+bool PlaneWorker<T>::find_rows(const PlaneRun& run) {
+    lane_ = 0;
+    place_ = grid_.phases[grid_.run_columns[run.first].phase].place + group_ * shape_.target_channels * grid_.target.channel;
+    for (std::size_t a = 0; a + 1 < rank_; ++a) {
+        const PlanePhase& phase = grid_.phases[run.phase + a];
+        begin_[a] = std::max(box_first_[a + 1], phase.first);
+        end_[a] = std::min(box_last_[a + 1], phase.last);
+        if (begin_[a] >= end_[a]) return false;
+        lane_ += (begin_[a] - std::max(box_first_[a + 1], phase.window_first)) * grid_.steps[a + 1];
+        place_ += phase.place + begin_[a] * grid_.maps[a].target_step * grid_.target.axes[a];
+    }
+    return true;
+}
 
-constexpr Index near_numbers = 512;  // on the same page, more or less
-
-}  // namespace
+/// Asks for the target's lines of a run, which are far from each other: the processor doesn't foresee them.
+template <class T>
+void PlaneWorker<T>::prefetch(const PlaneRun& run) {
+    constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+    if (!find_rows(run)) return;
+    const std::size_t inner = rank_ - 1;
+    const Index step = grid_.maps[inner].target_step;
+    const Index length = (box_last_[rank_] - box_first_[rank_]) * step;
+    Index lines = 1, line_step = 0;
+    if (inner > 0) {
+        lines = end_[inner - 1] - begin_[inner - 1];
+        line_step = grid_.maps[inner - 1].target_step * grid_.target.axes[inner - 1];
+    }
+    const T* to = work_.target + place_ + box_first_[0] * grid_.target.batch + box_first_[rank_] * step;
+    for (Index c = run.first_channel; c < run.last_channel; ++c)
+        for (Index l = 0; l < lines; ++l) {
+            const T* const here = to + c * grid_.target.channel + l * line_step;
+            for (Index i = 0; i < length; i += line) __builtin_prefetch(here + i, 1);
+        }
+}
 
 /// Stores the sums of a run, channel by channel, line by line of the box.
 template <class T>
@@ -18,15 +49,7 @@ void PlaneWorker<T>::store(const PlaneRun& run) {
     const std::size_t inner = rank_ - 1;
     const PlaneColumn* const columns = grid_.run_columns.data() + run.first;
     const Index count = static_cast<Index>(run.last - run.first), inner_step = grid_.maps[inner].target_step;
-    Index lane = 0, place = grid_.phases[columns->phase].place;
-    for (std::size_t a = 0; a < inner; ++a) {
-        const PlanePhase& phase = grid_.phases[run.phase + a];
-        begin_[a] = std::max(box_first_[a + 1], phase.first);
-        end_[a] = std::min(box_last_[a + 1], phase.last);
-        if (begin_[a] >= end_[a]) return;
-        lane += (begin_[a] - std::max(box_first_[a + 1], phase.window_first)) * grid_.steps[a + 1];
-        place += phase.place + begin_[a] * grid_.maps[a].target_step * grid_.target.axes[a];
-    }
+    if (!find_rows(run)) return;
     Index begin = box_first_[rank_], end = box_last_[rank_];  // rows that all columns have
     Index lowest = end, highest = begin;
     for (Index q = 0; q < count; ++q) {
@@ -38,7 +61,7 @@ void PlaneWorker<T>::store(const PlaneRun& run) {
         end = std::min(end, high);
         lowest = std::min(lowest, low);
         highest = std::max(highest, high);
-        starts_[q] = columns[q].slot * grid_.lanes + lane - std::max(box_first_[rank_], phase.window_first);
+        starts_[q] = columns[q].slot * grid_.lanes + lane_ - std::max(box_first_[rank_], phase.window_first);
     }
     end = std::max(begin, end);
     const bool even = lowest == begin && highest == end;
@@ -50,9 +73,9 @@ void PlaneWorker<T>::store(const PlaneRun& run) {
         lines = {end_[a] - begin_[a], grid_.steps[inner], grid_.maps[a].target_step * grid_.target.axes[a], 0};
     }
     for (Index c = run.first_channel; c < run.last_channel; ++c) {
+        lines.ahead = c + 1 < run.last_channel && !early_ ? grid_.target.channel : 0;
         const Index slots = (c - run.first_channel) * grid_.lanes;
-        const Index channel_place = place + (group_ * shape_.target_channels + c) * grid_.target.channel;
-        lines.ahead = c + 1 < run.last_channel && grid_.target.channel > near_numbers ? grid_.target.channel : 0;
+        const Index channel_place = place_ + c * grid_.target.channel;
         for (Index n = box_first_[0]; n < box_last_[0]; ++n) {
             for (std::size_t a = 0; a + 1 < inner; ++a) at_[a] = begin_[a];
             for (bool more = true; more;) {
@@ -110,8 +133,11 @@ void PlaneWorker<T>::store_lines(Index count, Index rows, T* to, const Lines& li
             kernels.interleave(from_, count, rows, line_, Lines());
             if constexpr (!std::is_same_v<T, C>) narrow(*work_.packed.converters, line_, to, count * rows);
         } else {
-            for (Index i = 0; i < rows; ++i)
-                for (Index q = 0; q < count; ++q) to[i * step + q] = narrow<T>(from_[q][i]);
+            for (Index q = 0; q < count; ++q) {
+                const C* __restrict const from = from_[q];
+                T* __restrict const here = to + q;
+                for (Index i = 0; i < rows; ++i) here[i * step] = narrow<T>(from[i]);
+            }
         }
         for (Index q = 0; q < count; ++q) from_[q] += lines.from_step;
     }

@@ -262,6 +262,7 @@ constexpr Kernels<typename V::value> kernels_of(Isa isa) {
             dots<V, 6>,
             planes<V>,
             turn<V>,
+            pad<V>,
             interleave<V>,
             finish<V>};
 }

@@ -95,6 +95,34 @@ void planes(const PlaneTile<typename V::value>& t) {
     }
 }
 
+/// See Kernels::pad.
+template <class V>
+void pad(const typename V::value* from, const Index* places, Index lines, Index before, Index n, Index after,
+         Index ahead, typename V::value* to) {
+    using T = typename V::value;
+    constexpr Index W = V::width, line = 64 / static_cast<Index>(sizeof(T));
+    for (Index l = 0; l < lines; ++l, to += after) {
+        const bool inside = places[l] >= 0;
+        const Index zeros = inside ? before : before + n;
+        for (Index i = 0; i < zeros; ++i) to[i] = T(0);
+        to += zeros;
+        if (inside) {
+            const T* const x = from + places[l];
+            if (ahead != 0)
+                for (Index i = 0; i < n; i += line) __builtin_prefetch(x + ahead + i);
+            Index i = 0;
+            for (; i + W <= n; i += W) V::store(to + i, V::load(x + i));
+            if (i < n && n >= W) {
+                V::store(to + n - W, V::load(x + n - W));
+            } else {
+                for (; i < n; ++i) to[i] = x[i];
+            }
+            to += n;
+        }
+        for (Index i = 0; i < after; ++i) to[i] = T(0);
+    }
+}
+
 /// N vectors, one of each line, interleaved: those of the even lines and of the odd ones, and then both.
 template <class V, int N>
 inline TCONV_INLINE void interleave_vectors(const typename V::reg (&from)[N], typename V::reg (&to)[N]) {
