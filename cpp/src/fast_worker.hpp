@@ -126,9 +126,9 @@ class FastWorker {
         Index first, last;  // outputs that a member has
         const C* from;
     };
-    C* turned_;          // [column][row]
-    Segment* segment_;   // [member of a run]
-    const C** from_;     // the same
+    C* turned_;         // [column][row]
+    Segment* segment_;  // [member of a run]
+    const C** from_;    // the same
     Index segment_rows_ = 0;
 };
 

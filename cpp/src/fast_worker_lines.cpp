@@ -51,9 +51,8 @@ void FastWorker<T>::store_segment(C* sums, Index tiles) {
     segment_rows_ = round_up(w.outputs * tiles, turned_together);
     for (Index t = 0; t < tiles; ++t, sums += grid_->sum_numbers) {
         synthesise(sums);
-        finish_rows(sums, [&](Index o) {
-            return staged_ + (o / outputs * length + t * outputs + o % outputs) * width;
-        });
+        finish_rows(sums,
+                    [&](Index o) { return staged_ + (o / outputs * length + t * outputs + o % outputs) * width; });
     }
     work_.packed.kernels.turn(staged_, width, turned_, segment_rows_, segment_rows_, width);
 

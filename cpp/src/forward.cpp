@@ -176,15 +176,17 @@ std::string describe(const Prepared<T>& prepared) {
     }
     const bool planes = prepared.product->planes().has_value();
     const Index units = planes ? prepared.product->planes()->units() : prepared.product->tiling()->units();
-    const Index rows =
-        planes ? prepared.product->planes()->boxes.points() : prepared.product->tiling()->rows_of_tile();
+    const Index rows = planes ? prepared.product->planes()->boxes.points() : prepared.product->tiling()->rows_of_tile();
     Index widest_block = 0;
     for (const Block& block : packed.blocks) widest_block = std::max(widest_block, block.width);
     return std::string(form) + " with " + name(packed.kernels->isa) + ": " + number(packed.windows.size()) +
            " windows (phases x taps: " + windows + "), " + number(packed.blocks.size()) + " blocks of up to " +
-           number(widest_block) + " columns, " + number(units) + " units of up to " + number(rows) + " rows for " + number(prepared.threads) +
-           (prepared.threads == 1 ? " thread" : " threads") + ", " + number(packed_bytes(prepared)) + " bytes packed" +
-           (planes ? ", in planes" : prepared.product->tiling()->gathered ? ", source gathered tile by tile" : "") +
+           number(widest_block) + " columns, " + number(units) + " units of up to " + number(rows) + " rows for " +
+           number(prepared.threads) + (prepared.threads == 1 ? " thread" : " threads") + ", " +
+           number(packed_bytes(prepared)) + " bytes packed" +
+           (planes                                 ? ", in planes"
+            : prepared.product->tiling()->gathered ? ", source gathered tile by tile"
+                                                   : "") +
            (prepared.why.empty() ? "" : "; not fast: " + prepared.why);
 }
 

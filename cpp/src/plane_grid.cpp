@@ -11,18 +11,18 @@ namespace {
 
 using detail::Columns;
 
-constexpr Index least_rows = 192, most_rows = 384;  // of a box, if there are as many
-constexpr Index box_products = 1 << 15;             // from which finding a box is little work
-constexpr Index panel_bytes = 1 << 20;              // of a box
-constexpr Index all_panels_bytes = 12 << 20;        // of all threads'
+constexpr Index least_rows = 192, most_rows = 384;        // of a box, if there are as many
+constexpr Index box_products = 1 << 15;                   // from which finding a box is little work
+constexpr Index panel_bytes = 1 << 20;                    // of a box
+constexpr Index all_panels_bytes = 12 << 20;              // of all threads'
 constexpr Index deep_columns = 128, deep_products = 512;  // whose sums wait for each other, where they are long
 constexpr Index sums_bytes = 20 << 10;                    // of columns that wait for each other, where they are short
 constexpr Index few_columns = 8;                          // that read pixels where they are
-constexpr Index most_run = 256;                     // of them that are interleaved
-constexpr Index vectors_together = 16;              // lanes: a multiple of any vector's
+constexpr Index most_run = 256;                           // of them that are interleaved
+constexpr Index vectors_together = 16;                    // lanes: a multiple of any vector's
 constexpr Index line_bytes = 64;
-constexpr double most_waste = 1.25;     // lanes for a row
-constexpr double per_gathered = 24;     // a number put into a panel, beyond one for a row, in products
+constexpr double most_waste = 1.25;  // lanes for a row
+constexpr double per_gathered = 24;  // a number put into a panel, beyond one for a row, in products
 
 std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::* extent) {
     std::vector<Index> extents;
@@ -93,7 +93,8 @@ bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, 
         const Index size = std::min(last - first, most);
         if (size <= 0) return false;
         Index own = 0;  // rows of a phase, the number of phases times
-        for (const Phase& phase : columns.phases[a]) own += std::max<Index>(maps[a].last(phase) - maps[a].first(phase), 0);
+        for (const Phase& phase : columns.phases[a])
+            own += std::max<Index>(maps[a].last(phase) - maps[a].first(phase), 0);
         own_rows *= static_cast<double>(size) * static_cast<double>(own) /
                     (static_cast<double>(last - first) * static_cast<double>(columns.phases[a].size()));
         lanes += static_cast<double>(size - 1) * numbers;
@@ -146,8 +147,7 @@ void PlaneGrid::find_rows() {
             Index rest = tap;
             for (std::size_t a = rank; a-- > 0;) {
                 const Phase& phase = window.first()[a];
-                shifts[static_cast<std::size_t>(tap) * rank + a] =
-                    maps[a].source(phase, 0, rest % phase.taps) - low[a];
+                shifts[static_cast<std::size_t>(tap) * rank + a] = maps[a].source(phase, 0, rest % phase.taps) - low[a];
                 rest /= phase.taps;
             }
         }
@@ -159,8 +159,7 @@ void PlaneGrid::find_rows() {
             for (std::size_t a = 0; a < rank; ++a) {
                 const AxisMap& map = maps[a];
                 const Index begin = map.first(member[a]), end = std::max(begin, map.last(member[a]));
-                phases.push_back(
-                    {begin, end, ranges[w * rank + a].first, map.target(member[a], 0) * target.axes[a]});
+                phases.push_back({begin, end, ranges[w * rank + a].first, map.target(member[a], 0) * target.axes[a]});
             }
     }
 }
@@ -173,8 +172,7 @@ void PlaneGrid::make_groups(Index sum_bytes) {
         for (std::size_t m = 0; m < members.size(); ++m) {
             std::vector<Index> key;
             for (std::size_t a = 0; a + 1 < rank; ++a) key.push_back(members[m][a].residue);
-            lines[std::move(key)][members[m][rank - 1].residue] = {
-                0, w, m, first_phases[w] + m * rank + rank - 1};
+            lines[std::move(key)][members[m][rank - 1].residue] = {0, w, m, first_phases[w] + m * rank + rank - 1};
         }
     }
     std::vector<Runs> outer;
@@ -194,8 +192,9 @@ void PlaneGrid::make_groups(Index sum_bytes) {
     const Index channels = columns.target_channels;
     for (const Window& window : columns.windows)
         column_products = std::max(column_products, window.taps * columns.source_channels);
-    const Index most_columns =
-        column_products > deep_products ? deep_columns : std::clamp<Index>(sums_bytes / (lanes * sum_bytes), 8, deep_columns);
+    const Index most_columns = column_products > deep_products
+                                   ? deep_columns
+                                   : std::clamp<Index>(sums_bytes / (lanes * sum_bytes), 8, deep_columns);
     const auto together = static_cast<std::size_t>(std::max<Index>(most_columns / (of_line * channels), 1));
     Index most = std::max<Index>(most_columns / of_line, 1);
     for (const Index whole : {columns.full_width, Index(4)})
@@ -292,7 +291,8 @@ void PlaneGrid::cut_boxes(Index sum_bytes, int threads) {
 
 // All columns meet a box together, unless there are too few boxes for the threads.
 void PlaneGrid::cut_slices(int threads) {
-    const Index wanted = threads > 1 ? ceil_div(4 * threads, std::max<Index>(boxes.count() * columns.product_groups, 1)) : 1;
+    const Index wanted =
+        threads > 1 ? ceil_div(4 * threads, std::max<Index>(boxes.count() * columns.product_groups, 1)) : 1;
     const auto all = static_cast<Index>(groups.size());
     const Index parts = std::clamp<Index>(wanted, 1, std::max<Index>(all, 1));
     for (Index part = 0; part <= parts; ++part) slices.push_back(static_cast<std::size_t>(all * part / parts));

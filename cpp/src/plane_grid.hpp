@@ -59,24 +59,24 @@ struct PlaneGrid {
     std::size_t rank;
     Index batch;
     Layout source, target;
-    std::vector<Range> ranges;                     // [window*rank + axis]
-    std::vector<Index> first, rows;                // [axis] of all windows: the first row; how many
-    std::vector<Index> low, spread;                // [axis] the sources of a row: [row + low, row + low + spread]
-    std::vector<std::vector<Index>> tap_shifts;    // [window] [tap][axis] from row + low
-    std::vector<PlaneWeights> weights;             // by piece
-    std::vector<PlanePiece> pieces;                // by group, by window
-    std::vector<PlaneColumn> run_columns;          // by run
-    std::vector<PlaneRun> runs;                    // by group, by channel
-    std::vector<PlanePhase> phases;                // [window] [member][axis], as columns and runs name them
+    std::vector<Range> ranges;                   // [window*rank + axis]
+    std::vector<Index> first, rows;              // [axis] of all windows: the first row; how many
+    std::vector<Index> low, spread;              // [axis] the sources of a row: [row + low, row + low + spread]
+    std::vector<std::vector<Index>> tap_shifts;  // [window] [tap][axis] from row + low
+    std::vector<PlaneWeights> weights;           // by piece
+    std::vector<PlanePiece> pieces;              // by group, by window
+    std::vector<PlaneColumn> run_columns;        // by run
+    std::vector<PlaneRun> runs;                  // by group, by channel
+    std::vector<PlanePhase> phases;              // [window] [member][axis], as columns and runs name them
     std::vector<PlaneGroup> groups;
-    std::vector<std::size_t> slices;               // the first group of each, and the end
-    Boxes boxes;                                   // of rows: (batch, axes...)
-    bool in_place = false;                         // pixels are read where they are
-    Index column_products = 0;                     // of a column's sum, at most
-    Index group_columns = 0;                       // at most
-    std::vector<Index> steps;                      // [batch, axes...] lanes from one row to the next
-    Index lanes = 0;                               // rows of a box, those in between included, in whole vectors
-    Index plane = 0;                               // numbers of a panel from one channel to the next
+    std::vector<std::size_t> slices;  // the first group of each, and the end
+    Boxes boxes;                      // of rows: (batch, axes...)
+    bool in_place = false;            // pixels are read where they are
+    Index column_products = 0;        // of a column's sum, at most
+    Index group_columns = 0;          // at most
+    std::vector<Index> steps;         // [batch, axes...] lanes from one row to the next
+    Index lanes = 0;                  // rows of a box, those in between included, in whole vectors
+    Index plane = 0;                  // numbers of a panel from one channel to the next
 
     PlaneGrid(const detail::Columns& columns, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
               bool converted, Index sum_bytes, int threads);

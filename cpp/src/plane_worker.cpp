@@ -11,14 +11,18 @@ namespace {
 
 constexpr Index products_together = 128;  // of a sum: so many numbers of 16 columns and of some vectors fit a cache
 
-constexpr Index taps_together = 2;        // times as many, of taps, which share pixels
-constexpr Index few_products = 48;        // so many take less time than the store of their sum
+constexpr Index taps_together = 2;  // times as many, of taps, which share pixels
+constexpr Index few_products = 48;  // so many take less time than the store of their sum
 
 }  // namespace
 
 template <class T>
 PlaneWorker<T>::PlaneWorker(const PlaneWork<T>& work, Carver& carver)
-    : work_(work), grid_(work.grid), shape_(work.packed), rank_(work.grid.rank), early_(grid_.column_products <= few_products) {
+    : work_(work),
+      grid_(work.grid),
+      shape_(work.packed),
+      rank_(work.grid.rank),
+      early_(grid_.column_products <= few_products) {
     const Index axes = static_cast<Index>(rank_);
     Index taps = 1, run = 1;
     for (const Window& window : shape_.windows) taps = std::max(taps, window.taps);
@@ -123,7 +127,8 @@ void PlaneWorker<T>::gather() {
     const Index end = std::clamp<Index>(grid_.maps[inner].source_extent - start, begin, length);
     for (Index k = 0; k < shape_.source_channels; ++k) {
         C* const to = panel_ + k * grid_.plane;
-        const T* const plane = work_.source + ((group_ * shape_.source_channels + k) * grid_.source.channel + start + begin);
+        const T* const plane =
+            work_.source + ((group_ * shape_.source_channels + k) * grid_.source.channel + start + begin);
         if constexpr (std::is_same_v<T, C>) {  // another plane is on other pages, which the processor doesn't foresee
             const Index ahead = k + 1 < shape_.source_channels ? grid_.source.channel : 0;
             work_.packed.kernels->pad(plane, lines_, lines, begin, end - begin, length - end, ahead, to);
@@ -191,8 +196,8 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
     const Index parts = most_taps > 1 ? 1 : (channels + products_together - 1) / products_together;
     const Kernels<C>& kernels = *work_.packed.kernels;
     using Kind = Activation::Kind;
-    const bool simple = work_.finish.kind == Kind::linear || work_.finish.kind == Kind::relu ||
-                        work_.finish.kind == Kind::leaky_relu;
+    const bool simple =
+        work_.finish.kind == Kind::linear || work_.finish.kind == Kind::relu || work_.finish.kind == Kind::leaky_relu;
     PlaneTile<C> t{};
     t.plane_step = plane_step_;
     t.vectors = vectors_;
@@ -227,8 +232,7 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
                 t.c = sums_ + piece.slot * grid_.lanes;
                 kernels.planes(t);
                 if (t.last && !simple)
-                    kernels.finish(t.c, t.c_stride, t.count, vectors_ * (shape_.full_width / 2), nullptr,
-                                   work_.finish);
+                    kernels.finish(t.c, t.c_stride, t.count, vectors_ * (shape_.full_width / 2), nullptr, work_.finish);
             }
         }
     }

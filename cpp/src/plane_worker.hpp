@@ -55,21 +55,21 @@ class PlaneWorker {
     Index *box_first_, *box_last_;  // [batch, axes...]; rows from the grid's first ones
 
     C* panel_;
-    const C* pixels_ = nullptr;      // the panel, or the source itself
-    Index plane_step_ = 0;           // from one channel to the next
-    Index* lines_;                   // [line of the panel] offset in a plane of the source, or -1
-    Index *first_, *last_, *at_;     // [axis] rows of the window in the box; the row being looked at
-    Index *begin_, *end_;            // [axis] the same of a run
-    Index vectors_ = 0;              // of the window's rows
-    Index* offsets_;                 // [tap of the step]
-    const C** columns_;              // [column of the piece] its weights
-    C* bias_;                        // [column of the piece]
-    C* sums_;                        // [column of the group][lane]
-    C* line_;                        // interleaved, before it is narrowed
-    Index lane_ = 0, place_ = 0;     // of a run: its first row, without the last axis, in a column and in the target
-    const C** from_;                 // [column of a run] where its numbers begin
-    Index* starts_;                  // [column of a run] the same, of row 0 of the box' first line
-    Range* run_rows_;                // [column of a run] its rows in the box, along the last axis
+    const C* pixels_ = nullptr;   // the panel, or the source itself
+    Index plane_step_ = 0;        // from one channel to the next
+    Index* lines_;                // [line of the panel] offset in a plane of the source, or -1
+    Index *first_, *last_, *at_;  // [axis] rows of the window in the box; the row being looked at
+    Index *begin_, *end_;         // [axis] the same of a run
+    Index vectors_ = 0;           // of the window's rows
+    Index* offsets_;              // [tap of the step]
+    const C** columns_;           // [column of the piece] its weights
+    C* bias_;                     // [column of the piece]
+    C* sums_;                     // [column of the group][lane]
+    C* line_;                     // interleaved, before it is narrowed
+    Index lane_ = 0, place_ = 0;  // of a run: its first row, without the last axis, in a column and in the target
+    const C** from_;              // [column of a run] where its numbers begin
+    Index* starts_;               // [column of a run] the same, of row 0 of the box' first line
+    Range* run_rows_;             // [column of a run] its rows in the box, along the last axis
 };
 
 }  // namespace tconv

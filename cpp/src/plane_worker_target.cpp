@@ -10,7 +10,8 @@ namespace tconv {
 template <class T>
 bool PlaneWorker<T>::find_rows(const PlaneRun& run) {
     lane_ = 0;
-    place_ = grid_.phases[grid_.run_columns[run.first].phase].place + group_ * shape_.target_channels * grid_.target.channel;
+    place_ =
+        grid_.phases[grid_.run_columns[run.first].phase].place + group_ * shape_.target_channels * grid_.target.channel;
     for (std::size_t a = 0; a + 1 < rank_; ++a) {
         const PlanePhase& phase = grid_.phases[run.phase + a];
         begin_[a] = std::max(box_first_[a + 1], phase.first);

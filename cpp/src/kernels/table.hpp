@@ -83,7 +83,8 @@ struct Kernels {
     void (*turn)(const T* from, Index from_stride, T* to, Index to_stride, Index rows, Index columns);
     /// Lines of `before` zeros, n numbers from from + places[line], and `after` zeros, one after the other; none of a
     /// line whose place is negative. As far on as `ahead` from there is what will be asked for next.
-    void (*pad)(const T* from, const Index* places, Index lines, Index before, Index n, Index after, Index ahead, T* to);
+    void (*pad)(const T* from, const Index* places, Index lines, Index before, Index n, Index after, Index ahead,
+                T* to);
     /// to[i*count + q] = from[q][i], i < n, q < count.
     void (*interleave)(const T* const* from, Index count, Index n, T* to, const Lines& lines);
     /// c[m][n] = finish(c[m][n] + bias[n]), in place; width is a multiple of the vector's.

@@ -1,0 +1,180 @@
+// Direct products of planes, channels first: right at every edge, and the same bits as channels last where both are
+// one chain of sums.
+#include <algorithm>
+
+#include "check.hpp"
+#include "oracle.hpp"
+
+using namespace tconv;
+using namespace oracle;
+
+namespace {
+
+Axis cropped(Index in, Index kernel, Index stride, Index begin = 0, Index end = 0, Index dilation = 1) {
+    return resolve({in, kernel, stride, dilation}, Padding::crop(begin, end));
+}
+
+Problem problem(std::string name, Index batch, Index channels, Index filters, Index groups, std::vector<Axis> axes) {
+    Problem p{std::move(name), {}};
+    p.format = DataFormat::channels_first;
+    p.geometry.batch = batch;
+    p.geometry.in_channels = channels;
+    p.geometry.filters = filters;
+    p.geometry.groups = groups;
+    p.geometry.axes = std::move(axes);
+    return p;
+}
+
+/// Lines that fill vectors and that don't, whole images and parts; phases in one window and in several; runs of all
+/// lengths; sums of one part and of many.
+const std::vector<Problem>& plane_problems() {
+    static const std::vector<Problem> all = {
+        problem("kernel equals stride", 2, 24, 24, 1, {cropped(5, 2, 2), cropped(40, 2, 2)}),
+        problem("pixels in place", 2, 24, 1, 1, {cropped(9, 2, 2), cropped(43, 2, 2)}),
+        problem("pixels in place, whole lines", 1, 5, 2, 1, {cropped(30, 2, 2), cropped(17, 2, 2)}),
+        problem("pixels in place, cropped", 1, 6, 1, 1, {cropped(21, 2, 2, 3, 2), cropped(38, 2, 2, 1, 5)}),
+        problem("pixels in place, groups", 2, 6, 6, 3, {cropped(13, 2, 2), cropped(33, 1, 1)}),
+        problem("one filter", 1, 20, 1, 1, {cropped(15, 4, 2, 1, 1), cropped(29, 4, 2, 1, 1)}),
+        problem("three filters", 2, 20, 3, 1, {cropped(16, 4, 2, 1, 1), cropped(33, 4, 2, 1, 1)}),
+        problem("windows of one phase", 1, 12, 32, 1, {cropped(19, 3, 2, 1, 0), cropped(41, 3, 2, 0, 1)}),
+        problem("runs of three", 1, 7, 5, 1, {cropped(20, 9, 3, 4, 4), cropped(31, 9, 3, 3, 4)}),
+        problem("runs of four", 1, 9, 21, 1, {cropped(14, 4, 4), cropped(37, 8, 4, 2, 2)}),
+        problem("runs of eight", 1, 21, 21, 1, {cropped(200, 16, 8, 4, 4)}),
+        problem("a run of a part", 1, 6, 9, 1, {cropped(14, 3, 5), cropped(37, 3, 5)}),
+        problem("runs with gaps", 1, 6, 9, 1, {cropped(210, 2, 6, 0, 0, 2)}),
+        problem("a run longer than any", 1, 3, 1, 1, {cropped(193, 300, 300)}),
+        problem("deep sums", 1, 700, 17, 1, {cropped(200, 4, 2, 1, 1)}),
+        problem("many taps", 1, 40, 7, 1, {cropped(20, 5, 1, 2, 2), cropped(30, 7, 1, 3, 3)}),
+        problem("dilation", 1, 16, 24, 1, {cropped(30, 3, 1, 0, 0, 2), cropped(37, 3, 1, 3, 0, 3)}),
+        problem("stride and dilation", 1, 16, 24, 1, {cropped(30, 3, 2, 0, 0, 2), cropped(37, 3, 3, 0, 0, 2)}),
+        problem("crops", 1, 8, 16, 1, {cropped(40, 5, 2, 9, 3), cropped(45, 5, 2, 0, 11)}),
+        problem("volume", 1, 12, 10, 1, {cropped(4, 2, 2), cropped(9, 3, 2, 1, 1), cropped(25, 4, 2, 1, 1)}),
+        problem("groups", 2, 24, 36, 3, {cropped(15, 4, 2, 1, 1), cropped(26, 4, 2, 1, 1)}),
+        problem("beyond the input", 1, 8, 12, 1, {{15, 47, 3, 2, 1, -9}, {200, 419, 4, 2, 1, 6}}),
+        problem("one tap", 1, 9, 40, 1, {cropped(217, 1, 1)}),
+        problem("four axes", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(3, 1, 1), cropped(25, 2, 2)}),
+    };
+    return all;
+}
+
+template <class T>
+Plan<T, dynamic> plan_of(const Problem& p, const Tensors<T>& t, Isa isa, int threads) {
+    Options options = p.options();
+    options.isa = isa;
+    options.algorithm = Algorithm::direct;
+    options.threads = threads;
+    return Plan<T, dynamic>(p.geometry, t.kernel.data(), options);
+}
+
+template <class T>
+std::vector<T> run(const Plan<T, dynamic>& plan, const Problem& p, const Tensors<T>& t) {
+    Guarded<T> y(problems::output_size(p.geometry));
+    plan(t.x.data(), t.bias_or_null(), y.data());
+    CHECK(y.guards_intact());
+    return y.inside();
+}
+
+template <class T>
+void check_planes(const Problem& p, std::uint64_t seed) {
+    const Tensors<T> tensors(p, seed);
+    const Exact expected = exact(Product::forward, p, tensors);
+    for (const Isa isa : available_isas()) {
+        const harness::Subject subject(std::string(name(isa)) + "/" + type_name<T>() + ", " + describe(p));
+        const Plan<T, dynamic> plan = plan_of(p, tensors, isa, 1);
+        CHECK(plan.describe().find("in planes") != std::string::npos);
+        const std::vector<T> y = run(plan, p, tensors);
+        check_close(expected, p.activation, y);
+        for (const int threads : {2, 5}) CHECK(same_bits(run(plan_of(p, tensors, isa, threads), p, tensors), y));
+    }
+}
+
+/// A tensor (batch, channels, pixels) as (batch, pixels, channels).
+template <class T>
+std::vector<T> turned(const std::vector<T>& from, Index batch, Index channels) {
+    std::vector<T> to(from.size());
+    const std::size_t planes = static_cast<std::size_t>(channels), images = static_cast<std::size_t>(batch);
+    const std::size_t pixels = from.size() / images / planes;
+    for (std::size_t n = 0; n < images; ++n)
+        for (std::size_t c = 0; c < planes; ++c)
+            for (std::size_t i = 0; i < pixels; ++i)
+                to[(n * pixels + i) * planes + c] = from[(n * planes + c) * pixels + i];
+    return to;
+}
+
+}  // namespace
+
+TEST("planes/every edge") {
+    const auto& kinds = problems::activations();
+    for (std::size_t i = 0; i < plane_problems().size(); ++i) {
+        Problem p = plane_problems()[i];
+        for_each_type([&]<class T>() { check_planes<T>(p, 3); });
+        p.activation = kinds[1 + i % (kinds.size() - 1)];
+        for_each_type([&]<class T>() { check_planes<T>(p, 4); });
+        p.bias = false;
+        p.activation = {Activation::Kind::leaky_relu, 0.2};
+        check_planes<float>(p, 5);
+    }
+}
+
+// The last number of the input is the last one that is read, wherever the input ends.
+TEST("planes/pixels in place at every end") {
+    for (Index width = 20; width < 60; ++width) {
+        for (const Index channels : {1, 3}) {
+            const Problem p = problem("in place", 1, channels, 1, 1, {cropped(width, 2, 2)});
+            check_planes<float>(p, static_cast<std::uint64_t>(width));
+            check_planes<double>(p, static_cast<std::uint64_t>(width));
+        }
+    }
+}
+
+// Panels add up taps and channels in the same order.
+TEST("planes/the same bits as channels last") {
+    for (const Problem& p : plane_problems()) {
+        Tensors<float> first(p, 7);
+        for (const Isa isa : available_isas()) {
+            const harness::Subject subject(std::string(name(isa)) + ", " + describe(p));
+            const Plan<float, dynamic> plan = plan_of(p, first, isa, 1);
+            if (plan.describe().rfind("direct", 0) != 0) continue;  // dots have a chain for each lane
+            Problem q = p;
+            q.format = DataFormat::channels_last;
+            Tensors<float> last = first;
+            last.x = turned(first.x, p.geometry.batch, p.geometry.in_channels);
+            const std::vector<float> y = run(plan_of(q, last, isa, 1), q, last);
+            CHECK(same_bits(turned(run(plan, p, first), p.geometry.batch, p.geometry.filters), y));
+        }
+    }
+}
+
+TEST("planes/an example of a batch is computed as it is alone") {
+    for (Problem p : plane_problems()) {
+        p.geometry.batch = 3;
+        const Tensors<float> all(p, 8);
+        for (const Isa isa : available_isas()) {
+            const harness::Subject subject(std::string(name(isa)) + ", " + describe(p));
+            const std::vector<float> y = run(plan_of(p, all, isa, 1), p, all);
+            Problem one = p;
+            one.geometry.batch = 1;
+            const std::size_t x_size = all.x.size() / 3, y_size = y.size() / 3;
+            for (std::size_t n = 0; n < 3; ++n) {
+                Tensors<float> t = all;
+                t.x.assign(all.x.begin() + static_cast<std::ptrdiff_t>(n * x_size),
+                           all.x.begin() + static_cast<std::ptrdiff_t>((n + 1) * x_size));
+                const std::vector<float> alone = run(plan_of(one, t, isa, 1), one, t);
+                CHECK(std::equal(alone.begin(), alone.end(), y.begin() + static_cast<std::ptrdiff_t>(n * y_size)));
+            }
+        }
+    }
+}
+
+// An input that is not finite spoils what the definition says, and no other pixel of its vector.
+TEST("planes/inputs that are not finite") {
+    for (const Problem& p : plane_problems()) {
+        Tensors<float> t(p, 9);
+        t.x[t.x.size() / 2] = std::numeric_limits<float>::infinity();
+        t.x[t.x.size() - 1] = std::numeric_limits<float>::quiet_NaN();
+        for (const Isa isa : available_isas()) {
+            const harness::Subject subject(std::string(name(isa)) + ", " + describe(p));
+            check_close(exact(Product::forward, p, t), p.activation, run(plan_of(p, t, isa, 1), p, t));
+        }
+    }
+}
