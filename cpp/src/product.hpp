@@ -20,8 +20,8 @@ class Product {
     Product& operator=(const Product&) = delete;
 
     /// target = finish(bias + kernel applied to source). Every target is stored once, by one thread, from one chain
-    /// of sums in the order of taps and channels: the bits depend on the kernel's shape and the instruction set alone, and,
-    /// of dots, whose sums have a chain for each lane, on whether planes serve the extents and the data format.
+    /// of sums in the order of taps and channels: the bits depend on the kernel's shape and the instruction set alone,
+    /// and, of dots, whose sums have a chain for each lane, on whether planes serve the extents and the data format.
     /// Throws std::bad_alloc before anything is written.
     void operator()(const T* source, const T* bias, T* target, Finish<compute_t<T>> finish) const;
 
