@@ -17,6 +17,7 @@ constexpr Index most_pixels = 2048, least_pixels = 128;  // of a box
 constexpr Index most_pairs = 16, few_filters = 4;        // of a group
 constexpr Index most_stride = 16, least_vectors = 4;     // of a line, which phases are taken from number by number
 constexpr Index most_numbers = 1 << 15;                  // of the planes of a box, where it can be cut small enough
+constexpr Index long_line = 256;                         // pixels; a longer one is read again more evenly
 constexpr Index most_read_again = 1 << 13;               // that the sums of a line need, by each four channels
 
 Index taps_of(const Geometry<dynamic>& g) {
@@ -42,7 +43,8 @@ bool PlanesWork<T>::suits(const Geometry<dynamic>& g, const Layout& x, const Lay
     if (filters == 0 || inner.in < least_vectors * vector || inner.stride > most_stride ||
         inner.dilation * (inner.kernel - 1) > inner.in * inner.stride)
         return false;
-    const Checked met = Checked(taps_of(g) / inner.kernel) * std::min(inner.kernel, inner.stride) * inner.in * filters;
+    const Checked met = Checked(taps_of(g) / inner.kernel) * std::min(inner.kernel, inner.stride) *
+                        std::min(inner.in, long_line) * filters;
     if (channels > most_plane_channels && (met.overflowed() || met.value() > most_read_again)) return false;
     if (x.axes.back() == 1 && dy.axes.back() == 1) return channels * filters <= most_pairs || filters <= few_filters;
     return g.groups == 1 && 2 * channels <= vector && filters <= most_pairs;

@@ -59,7 +59,7 @@ std::vector<Problem> input_problems() {
         add("few filters", 1, 66, 2, 1, Axes{same(3, 2, 2), same(4, 2, 2), same(33, 3, 1)});
         add("depthwise", 2, 20, 20, 20, Axes{same(9, 4, 2), same(50, 3, 2)});
         add("depthwise, few", 1, 3, 3, 3, Axes{same(9, 3, 1), same(47, 4, 4)});
-        add("few of each", 1, 12, 24, 6, Axes{same(9, 3, 1, 2), same(29, 2, 1)});
+        add("few of each", 1, 12, 24, 6, Axes{same(9, 3, 1, 2), same(41, 2, 1)});
     }
     return all;
 }
