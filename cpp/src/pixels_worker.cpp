@@ -12,6 +12,7 @@ namespace tconv {
 namespace {
 
 constexpr Index most_pixels = 512, least_pixels = 64;  // of a box
+constexpr Index gathered_numbers = 1 << 16;            // of a box, which stay in the second cache
 constexpr Index pixels_at_once = 96;                   // that all blocks meet before the next ones
 constexpr Index numbers_at_once = 256;                 // of a pixel: their part of a block stays in the first cache
 constexpr Index small_kernel = 32 << 10;               // bytes, in the first cache as a whole
@@ -50,7 +51,10 @@ PixelsWork<T>::PixelsWork(const Geometry<dynamic>& g_, const Layout& x, const La
       kernels(kernels_for<C>(isa)),
       gradient(gradient_kernels_for<C>(isa)),
       converters(converters_for(isa)) {
-    cut(most_pixels);
+    Index numbers_of_box = filters() * g.groups;  // of dy, for a pixel of x
+    for (const Axis& axis : g.axes) numbers_of_box *= std::min(axis.stride, axis.kernel);
+    cut(gathered ? std::clamp(gathered_numbers / std::max<Index>(numbers_of_box, 1), 2 * least_pixels, most_pixels)
+                 : most_pixels);
     const Index numbers = taps_of(g) * filters();
     panels = Buffer<C>(g.groups * numbers * columns());
     C* to = panels.data();
