@@ -98,20 +98,22 @@ void FastWorker<T>::store_columns(Index member, Index count, Index channel, Inde
     for (std::size_t a = 0; a < rank_; ++a) place += targets_[a][at_[a + 1]];
     const Index step = spread * map.target_step;
     const auto& phase_of = grid_->phase_of[static_cast<std::size_t>(member)];
+    for (Index o = 0; o < w.outputs; o += outputs) {
+        here_[o] = true;
+        for (std::size_t a = 0; a < inner; ++a) {
+            const auto phases = static_cast<Index>(shape_.phases[a].size());
+            const Index digit = digits_[o * static_cast<Index>(rank_) + static_cast<Index>(a)];
+            const unsigned char bits = valid_[a][at_[a + 1] * phases + static_cast<Index>(phase_of[a])];
+            here_[o] = here_[o] && (bits >> digit & 1) != 0;
+        }
+    }
     for (Index c = 0; c < some; ++c, place += grid_->target.channel) {
         Lines lines;
         lines.ahead = c + 1 < some ? grid_->target.channel : 0;
-        for (Index outer = 0; outer < w.outputs / outputs; ++outer) {
-            const Index o = outer * outputs;
-            bool here = true;
-            for (std::size_t a = 0; a < inner; ++a) {
-                const auto phases = static_cast<Index>(shape_.phases[a].size());
-                const Index digit = digits_[o * static_cast<Index>(rank_) + static_cast<Index>(a)];
-                here = here && (valid_[a][at_[a + 1] * phases + static_cast<Index>(phase_of[a])] >> digit & 1) != 0;
-            }
-            if (!here) continue;
+        for (Index o = 0; o < w.outputs; o += outputs) {
+            if (!here_[o]) continue;
             const Index to = place + slices_[o / slice_outputs_].place + places_[o % slice_outputs_];
-            store_line(count, c * segment_rows_ + outer * length, begin, end, work_.target, to, step, lines);
+            store_line(count, c * segment_rows_ + o * tiles, begin, end, work_.target, to, step, lines);
         }
     }
 }

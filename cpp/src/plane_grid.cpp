@@ -22,7 +22,8 @@ constexpr Index most_run = 256;                           // of them that are in
 constexpr Index vectors_together = 16;                    // lanes: a multiple of any vector's
 constexpr Index line_bytes = 64;
 constexpr double most_waste = 1.25;  // lanes for a row
-constexpr double per_gathered = 24;  // a number put into a panel, beyond one for a row, in products
+constexpr double per_gathered = 40;  // a number put into a panel, beyond one for a row, in products
+constexpr double per_row = 160;      // that panels and dots take to find and store a row, in products
 
 std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::* extent) {
     std::vector<Index> extents;
@@ -107,7 +108,8 @@ bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, 
     for (std::size_t w = 0; w < columns.windows.size(); ++w)
         taps += static_cast<double>(columns.windows[w].taps) * static_cast<double>(columns.windows[w].members.size());
     return lanes <= most_waste * own_rows &&
-           (numbers - rows) * per_gathered <= own_rows * taps * static_cast<double>(columns.target_channels);
+           (numbers - rows) * per_gathered <=
+               own_rows * (taps * static_cast<double>(columns.target_channels) + per_row);
 }
 
 PlaneGrid::PlaneGrid(const Columns& columns_, const std::vector<AxisMap>& maps_, Index batch_, DataFormat format,
