@@ -78,6 +78,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     turned_ = carver.take<C>(lines ? staged : 0);
     segment_ = carver.take<Segment>(lines ? columns : 0);
     from_ = carver.take<const C*>(lines ? columns : 0);
+    rows_ = carver.take<Index>(lines ? outputs : 0);
 }
 
 template <class T>

@@ -129,10 +129,11 @@ class FastWorker {
     C* turned_;         // [column][row]
     Segment* segment_;  // [member of a run]
     const C** from_;    // the same
+    Index* rows_;       // [output] of the first tile, times the width of a row
     Index segment_rows_ = 0;
 };
 
-/// The last axes, bias and activation of some columns, output o to row(o), which may be none.
+/// The last axes, bias and activation of some columns, output o of slice s to row(s, o), which may be none.
 template <class T>
 template <class Row>
 void FastWorker<T>::finish_columns(const C* sums, Index column, Index columns, const Row& row) {
@@ -149,7 +150,7 @@ void FastWorker<T>::finish_columns(const C* sums, Index column, Index columns, c
                                : work_.transforms.finish[scheme(count - 1)];
     C* to[9];
     for (Index s = 0; s < slices_count_; ++s) {
-        for (Index o = 0; o < slice_outputs_; ++o) to[o] = row(s * slice_outputs_ + o);
+        for (Index o = 0; o < slice_outputs_; ++o) to[o] = row(s, o);
         run(sums + slices_[s].point * width + column, width, to, columns, bias, work_.finish);
     }
 }

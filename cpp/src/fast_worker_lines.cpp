@@ -49,10 +49,11 @@ void FastWorker<T>::store_segment(C* sums, Index tiles) {
     const Index lanes = shape_.full_width / 2, width = round_up(columns_, lanes);
     const Index outputs = outputs_of(w.schemes[rank_ - 1]), length = tiles * outputs;
     segment_rows_ = round_up(w.outputs * tiles, turned_together);
+    for (Index o = 0; o < w.outputs; ++o) rows_[o] = (o / outputs * length + o % outputs) * width;
     for (Index t = 0; t < tiles; ++t, sums += grid_->sum_numbers) {
         synthesise(sums);
-        finish_rows(sums,
-                    [&](Index o) { return staged_ + (o / outputs * length + t * outputs + o % outputs) * width; });
+        C* const first = staged_ + t * outputs * width;
+        finish_rows(sums, [&](Index s, Index o) { return first + rows_[s * slice_outputs_ + o]; });
     }
     work_.packed.kernels.turn(staged_, width, turned_, segment_rows_, segment_rows_, width);
 

@@ -99,11 +99,12 @@ bool FastWorker<T>::find_targets(const Piece& piece) {
 template <class T>
 void FastWorker<T>::finish(const C* sums, T* target, const Piece* piece) {
     const Index width = grid_->block_panels * shape_.full_width;
-    if (piece == nullptr) return finish_rows(sums, [&](Index o) { return staged_ + o * width; });
+    if (piece == nullptr)
+        return finish_rows(sums, [&](Index s, Index o) { return staged_ + (s * slice_outputs_ + o) * width; });
     if constexpr (std::is_same_v<T, C>) {
-        finish_columns(sums, piece->first, piece->count, [&](Index o) {
-            return here_[o] ? target + (slices_[o / slice_outputs_].place + places_[o % slice_outputs_] + piece->place)
-                            : nullptr;
+        T* const first = target + piece->place;
+        finish_columns(sums, piece->first, piece->count, [&](Index s, Index o) {
+            return here_[s * slice_outputs_ + o] ? first + (slices_[s].place + places_[o]) : nullptr;
         });
     }
 }
