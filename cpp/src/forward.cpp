@@ -8,9 +8,9 @@
 
 #include "checks.hpp"
 #include "cpu.hpp"
-#include "fast_choice.hpp"
-#include "fast_product.hpp"
-#include "product.hpp"
+#include "direct/product.hpp"
+#include "fast/choice.hpp"
+#include "fast/product.hpp"
 #include "reference.hpp"
 #include "schedule.hpp"
 

@@ -11,9 +11,9 @@
 #include "cpu.hpp"
 #include "dispatch.hpp"
 #include "gather.hpp"
+#include "layout.hpp"
 #include "parallel.hpp"
 #include "reference.hpp"
-#include "tiling.hpp"
 
 namespace tconv::detail {
 namespace {

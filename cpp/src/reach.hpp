@@ -4,8 +4,11 @@
 #include <type_traits>
 #include <vector>
 
+#include "carver.hpp"
 #include "gather.hpp"
-#include "worker.hpp"
+#include "half.hpp"
+#include "layout.hpp"
+#include "picked.hpp"
 
 namespace tconv {
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "buffer.hpp"
+#include "carver.hpp"
 #include "parallel.hpp"
-#include "worker.hpp"
 
 namespace tconv {
 

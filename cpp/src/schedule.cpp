@@ -5,7 +5,7 @@
 namespace tconv {
 namespace {
 
-// Times in products of numbers, of the things around them: see fast_choice.cpp.
+// Times in products of numbers, of the things around them: see fast/choice.cpp.
 constexpr double per_row = 250;                          // direct: finding a row and storing it
 constexpr double per_analysed = 8, per_synthesised = 5;  // fast: a number transformed; a sum transformed back
 

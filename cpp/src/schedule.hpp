@@ -3,8 +3,8 @@
 
 #include <tconv/schedule.hpp>
 
-#include "fast_product.hpp"
-#include "product.hpp"
+#include "direct/product.hpp"
+#include "fast/product.hpp"
 
 namespace tconv {
 

@@ -1,0 +1,247 @@
+#include "direct/pack.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <type_traits>
+
+#include <tconv/error.hpp>
+
+#include "checked.hpp"
+#include "dispatch.hpp"
+#include "finite.hpp"
+#include "parallel.hpp"
+
+namespace tconv::detail {
+namespace {
+
+// Products in a step, and taps in one: a panel of a step fits the second cache beside the rows it meets.
+constexpr Index step_products = 1024, step_taps = 32;
+// What the choice of windows weighs, in products: finding a row, a row's pixel under a tap, a column stored alone;
+// and the time of a half panel, whose few sums wait for each other, as a part of a full one's.
+constexpr double per_row = 160, per_tap = 64, per_scattered = 16, half_panel = 0.75;
+// A product in dots beside one in panels, the sum over a vector's lanes, and the rows that a join wastes at the ends.
+constexpr double slower_dots = 1.1, per_dot = 48, wasted_rows = 1.1;
+// Columns of a depthwise block.
+constexpr Index depthwise_columns = 64;
+
+Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
+
+}  // namespace
+
+Columns::Columns(const Geometry<dynamic>& g, Direction direction_, Index tile_rows_, Index full_width_)
+    : direction(direction_),
+      groups(g.groups),
+      in_channels(g.in_channels),
+      filters(g.filters),
+      axes(g.axes),
+      form(g.groups > 1 && g.in_channels == g.groups && g.filters == g.groups ? Form::depthwise : Form::panels),
+      product_groups(form == Form::depthwise ? 1 : g.groups),
+      tile_rows(tile_rows_),
+      full_width(full_width_) {
+    const bool forward = direction == Direction::forward;
+    source_channels = (forward ? in_channels : filters) / product_groups;
+    target_channels = (forward ? filters : in_channels) / product_groups;
+    // Without channels there are no sums, and an empty kernel may have any number of taps: no phase is live.
+    const bool sums = source_channels > 0 && target_channels > 0;
+    for (const Axis& axis : axes) {
+        phases.push_back(!sums ? std::vector<Phase>() : forward ? forward_phases(axis) : backward_phases(axis));
+    }
+    choose_windows();
+    make_steps();
+    make_blocks();
+}
+
+Index Columns::depth(const Step& step) const {
+    const Index channels = step.last_channel - step.first_channel;
+    return form == Form::dots ? round_up(channels, full_width / 2) : channels;
+}
+
+/// The time of a row in all windows, in products: those computed, padding included, and what else takes as long.
+double Columns::cost(const std::vector<Window>& candidate, Form how) const {
+    const auto number = [](Index n) { return static_cast<double>(n); };
+    const Index lanes = full_width / 2;
+    double sum = 0;
+    bool waste = false;
+    for (const Window& window : candidate) {
+        const Index columns = static_cast<Index>(window.members.size()) * target_channels;
+        const Index run = product_groups == 1 ? window.run * target_channels : target_channels;
+        sum += per_row + per_tap * number(window.taps);
+        waste = waste || (window.members.size() > 1 && window.taps > 1);
+        if (how == Form::dots) {
+            sum += number(columns) * (number(window.taps * round_up(source_channels, lanes)) * slower_dots + per_dot);
+            continue;
+        }
+        for (Index first = 0; first < columns; first += full_width) {
+            const Index real = std::min(full_width, columns - first);
+            const double width = number(full_width) * (real > lanes ? 1.0 : half_panel);
+            sum += number(window.taps) * number(source_channels) * width;
+            if (first / run != (first + real - 1) / run) sum += per_scattered * number(real);
+        }
+    }
+    return waste ? sum * wasted_rows : sum;
+}
+
+// Joining phases fills panels better when there are few target channels, and a row is looked at once for all of them.
+void Columns::choose_windows() {
+    if (form == Form::depthwise) {
+        windows = make_windows(phases, Join::none);
+        return;
+    }
+    double least = 0;
+    for (const Join join : {Join::none, Join::last_axis, Join::all_axes}) {
+        std::vector<Window> candidate = make_windows(phases, join);
+        for (const Form how : {Form::panels, Form::dots}) {
+            const double time = cost(candidate, how);
+            if (!windows.empty() && time >= least) continue;
+            least = time;
+            windows = candidate;
+            form = how;
+        }
+    }
+}
+
+void Columns::make_steps() {
+    for (const Window& window : windows) {
+        std::vector<Step> list;
+        const Index channels = form == Form::depthwise ? 1 : source_channels;
+        const Index taps = std::min(window.taps, window.taps * channels <= step_products ? window.taps : step_taps);
+        const Index most = std::max<Index>(step_products / taps, 1);
+        const Index parts = std::max<Index>(ceil_div(channels, most), 1);
+        for (Index tap = 0; tap < window.taps; tap += taps)
+            for (Index part = 0; part < parts; ++part)
+                list.push_back(
+                    {tap, std::min(tap + taps, window.taps), channels * part / parts, channels * (part + 1) / parts});
+        steps.push_back(std::move(list));
+    }
+}
+
+void Columns::make_blocks() {
+    block_columns = form == Form::depthwise ? depthwise_columns : full_width;
+    Checked size = 0;
+    for (std::size_t w = 0; w < windows.size(); ++w) {
+        const Index columns = static_cast<Index>(windows[w].members.size()) * target_channels;
+        Checked depth_of_window = 0;
+        for (const Step& step : steps[w]) depth_of_window = depth_of_window + products(step);
+        for (Index first = 0; first < columns; first += block_columns) {
+            const Index real = std::min(block_columns, columns - first), width = round_up(real, full_width / 2);
+            const Index panel = form == Form::dots ? real : width;
+            blocks.push_back({static_cast<Index>(w), first, real, width, panel, size.value(), group_bias});
+            size = size + depth_of_window * panel;
+            group_bias += width;
+        }
+    }
+    group_weights = size.value();
+    if ((size * product_groups).overflowed()) throw std::bad_alloc();
+}
+
+template <class T>
+Packed<T>::Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa, Direction direction_)
+    : Columns(g, direction_, kernels_for<C>(isa).tile_rows, kernels_for<C>(isa).width),
+      kernels(&kernels_for<C>(isa)),
+      converters(&converters_for(isa)),
+      weights(group_weights * product_groups),
+      zeros(blocks.empty() ? 1 : source_channels) {
+    std::fill_n(zeros.data(), zeros.size(), C(0));
+    fill(kernel);
+}
+
+template <class T>
+void Packed<T>::fill(const T* kernel) {
+    const Index count = static_cast<Index>(blocks.size());
+    const int threads = group_weights * product_groups > 1 << 16 ? default_threads() : 1;
+    parallel_for(threads, count * product_groups, [&](Index unit, int) {
+        fill_block(kernel, unit / count, blocks[static_cast<std::size_t>(unit % count)]);
+    });
+    finite = all_finite(weights.data(), weights.size(), threads);
+}
+
+// kernel[tap][filter][in_channel], of which one of the two channels is the source and one the target.
+template <class T>
+void Packed<T>::fill_block(const T* kernel, Index group, const Block& block) {
+    const bool forward = direction == Direction::forward;
+    const Index filters_of_group = filters / groups;
+    const Index tap_stride = filters_of_group * in_channels;
+    const Index source_stride = forward ? 1 : in_channels;
+    const Window& window = windows[static_cast<std::size_t>(block.window)];
+    const T* base = kernel + group * (in_channels / product_groups);
+    C* to = weights.data() + group * group_weights + block.weights;
+    const bool turned = forward && form == Form::panels;
+
+    // The kernel's offset of tap m of a member: its taps along the axes, row by row.
+    const auto tap_offset = [&](const std::vector<Phase>& member, Index m) {
+        Index offset = 0, scale = 1;
+        for (std::size_t a = axes.size(); a-- > 0;) {
+            const Phase& phase = member[a];
+            offset += (phase.first_tap + m % phase.taps * phase.tap_step) * scale;
+            m /= phase.taps;
+            scale *= axes[a].kernel;
+        }
+        return offset * tap_stride;
+    };
+
+    for (const Step& step : steps_of(block)) {
+        const Index channels = step.last_channel - step.first_channel, padded = depth(step);
+        const Index to_column = form == Form::dots ? padded : 1, to_channel = form == Form::dots ? 1 : block.panel;
+        for (Index tap = step.first_tap; tap < step.last_tap; ++tap, to += padded * block.panel) {
+            for (Index n = 0; n < block.panel; ++n) {
+                C* column_to = to + n * to_column;
+                if constexpr (std::is_same_v<T, C>) {
+                    if (turned && n < block.columns) {  // neighbours of one member at once
+                        const Index column = block.first + n, channel = column % target_channels;
+                        const Index run = std::min(target_channels - channel, block.columns - n);
+                        const auto& member = window.members[static_cast<std::size_t>(column / target_channels)];
+                        kernels->turn(base + tap_offset(member, tap) + channel * in_channels + step.first_channel,
+                                      in_channels, column_to, block.panel, run, channels);
+                        n += run - 1;
+                        continue;
+                    }
+                }
+                if (n >= block.columns) {
+                    for (Index k = 0; k < padded; ++k) column_to[k * to_channel] = C(0);
+                    continue;
+                }
+                const Index column = block.first + n, channel = column % target_channels;
+                const T* from =
+                    base + tap_offset(window.members[static_cast<std::size_t>(column / target_channels)], tap);
+                if (form == Form::depthwise) {
+                    *column_to = widen(from[channel]);
+                    continue;
+                }
+                from += channel * (forward ? in_channels : 1) + step.first_channel * source_stride;
+                for (Index k = 0; k < channels; ++k) column_to[k * to_channel] = widen(from[k * source_stride]);
+                for (Index k = channels; k < padded; ++k) column_to[k * to_channel] = C(0);
+            }
+        }
+    }
+}
+
+void Columns::demand_fit(const Geometry<dynamic>& g) const {
+    bool fits =
+        g.groups == groups && g.in_channels == in_channels && g.filters == filters && g.axes.size() == axes.size();
+    for (std::size_t a = 0; fits && a < axes.size(); ++a) {
+        fits = g.axes[a].kernel == axes[a].kernel && g.axes[a].stride == axes[a].stride &&
+               g.axes[a].dilation == axes[a].dilation;
+    }
+    if (!fits) {
+        throw ShapeError(
+            "conv_transpose: the plan was packed for another kernel shape, strides, dilations, channels or groups; "
+            "make a new plan.");
+    }
+}
+
+template <class T>
+void Packed<T>::demand_fit(const Geometry<dynamic>& g, const Options& options) const {
+    Columns::demand_fit(g);
+    if (kernels != &kernels_for<C>(options.isa)) {
+        throw ShapeError(std::string("conv_transpose: the plan was packed for isa=\"") + name(kernels->isa) +
+                         "\" but is run with isa=\"" + name(options.isa) + "\"; make a new plan.");
+    }
+}
+
+template class Packed<float>;
+template class Packed<double>;
+template class Packed<float16>;
+template class Packed<bfloat16>;
+
+}  // namespace tconv::detail

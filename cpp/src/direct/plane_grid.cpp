@@ -1,0 +1,319 @@
+#include "direct/plane_grid.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "checked.hpp"
+
+namespace tconv {
+namespace {
+
+using detail::Columns;
+
+constexpr Index least_rows = 192, most_rows = 384;        // of a box, if there are as many
+constexpr Index box_products = 1 << 15;                   // from which finding a box is little work
+constexpr Index panel_bytes = 1 << 20;                    // of a box
+constexpr Index all_panels_bytes = 12 << 20;              // of all threads'
+constexpr Index deep_columns = 128, deep_products = 512;  // whose sums wait for each other, where they are long
+constexpr Index sums_bytes = 20 << 10;                    // of columns that wait for each other, where they are short
+constexpr Index few_columns = 8;                          // that read pixels where they are
+constexpr Index most_run = 256;                           // of them that are interleaved
+constexpr Index vectors_together = 16;                    // lanes: a multiple of any vector's
+constexpr Index line_bytes = 64;
+constexpr double most_waste = 1.25;  // lanes for a row
+constexpr double per_gathered = 40;  // a number put into a panel, beyond one for a row, in products
+constexpr double per_row = 160;      // that panels and dots take to find and store a row, in products
+
+std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::* extent) {
+    std::vector<Index> extents;
+    for (const AxisMap& map : maps) extents.push_back(map.*extent);
+    return extents;
+}
+
+Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
+
+/// The rows of a window along an axis: those that some member has, and those that all have.
+Range rows_of(const Window& window, std::size_t axis, const AxisMap& map) {
+    Range range{};
+    bool all = true;
+    for (const std::vector<Phase>& member : window.members) {
+        const Index begin = map.first(member[axis]), end = map.last(member[axis]);
+        if (begin >= end) {
+            all = false;
+        } else if (range.first == range.last) {
+            range = {begin, end, begin, end};
+        } else {
+            range = {std::min(range.first, begin), std::max(range.last, end), std::max(range.common_first, begin),
+                     std::min(range.common_last, end)};
+        }
+    }
+    if (!all) range.common_last = range.common_first;
+    return range;
+}
+
+/// The sources of a row along an axis, from the row's own number: the first one, and how far on the last one is.
+std::pair<Index, Index> sources_of(const std::vector<Phase>& phases, const AxisMap& map) {
+    Index low = 0, high = 0;
+    bool begun = false;
+    for (const Phase& phase : phases) {
+        for (const Index m : {Index(0), phase.taps - 1}) {
+            const Index source = map.source(phase, 0, m);
+            low = begun ? std::min(low, source) : source;
+            high = begun ? std::max(high, source) : source;
+            begun = true;
+        }
+    }
+    return {low, high - low};
+}
+
+/// The rows of all windows along an axis.
+std::pair<Index, Index> all_rows(const Columns& columns, std::size_t axis, const AxisMap& map) {
+    std::pair<Index, Index> rows{0, 0};
+    for (const Phase& phase : columns.phases[axis]) {
+        const Index begin = map.first(phase), end = map.last(phase);
+        if (begin >= end) continue;
+        const bool begun = rows.first < rows.second;
+        rows = {begun ? std::min(rows.first, begin) : begin, begun ? std::max(rows.second, end) : end};
+    }
+    return rows;
+}
+
+}  // namespace
+
+bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, DataFormat format) {
+    if (format != DataFormat::channels_first || columns.form == Form::depthwise || columns.blocks.empty()) return false;
+    double rows = 1, own_rows = 1, lanes = 0, numbers = 1, taps = 0;
+    bool whole = true;
+    for (const AxisMap& map : maps)
+        if (map.source_step != 1) return false;
+    for (std::size_t a = maps.size(); a-- > 0;) {  // one box of one example
+        const auto [first, last] = all_rows(columns, a, maps[a]);
+        const Index spread = sources_of(columns.phases[a], maps[a]).second;
+        const Index most = std::max<Index>(least_rows / static_cast<Index>(rows), 1);
+        const Index size = std::min(last - first, most);
+        if (size <= 0) return false;
+        Index own = 0;  // rows of a phase, the number of phases times
+        for (const Phase& phase : columns.phases[a])
+            own += std::max<Index>(maps[a].last(phase) - maps[a].first(phase), 0);
+        own_rows *= static_cast<double>(size) * static_cast<double>(own) /
+                    (static_cast<double>(last - first) * static_cast<double>(columns.phases[a].size()));
+        lanes += static_cast<double>(size - 1) * numbers;
+        numbers *= static_cast<double>(size + spread);
+        rows *= static_cast<double>(size);
+        whole = whole && size == last - first;
+    }
+    lanes = static_cast<double>(round_up(static_cast<Index>(lanes) + 1, columns.full_width / 2));
+    if (whole) lanes = numbers;  // as of one example between others
+    for (std::size_t w = 0; w < columns.windows.size(); ++w)
+        taps += static_cast<double>(columns.windows[w].taps) * static_cast<double>(columns.windows[w].members.size());
+    return lanes <= most_waste * own_rows &&
+           (numbers - rows) * per_gathered <=
+               own_rows * (taps * static_cast<double>(columns.target_channels) + per_row);
+}
+
+PlaneGrid::PlaneGrid(const Columns& columns_, const std::vector<AxisMap>& maps_, Index batch_, DataFormat format,
+                     bool converted, Index sum_bytes, int threads)
+    : columns(columns_),
+      maps(maps_),
+      rank(maps_.size()),
+      batch(batch_),
+      source(format, columns_.source_channels * columns_.product_groups, extents_of(maps_, &AxisMap::source_extent)),
+      target(format, columns_.target_channels * columns_.product_groups, extents_of(maps_, &AxisMap::target_extent)) {
+    find_rows();
+    Index all = 0;
+    for (const Window& window : columns.windows)
+        all += static_cast<Index>(window.members.size()) * columns.target_channels;
+    in_place = !converted && all <= few_columns;
+    for (std::size_t a = 0; a < rank; ++a)
+        in_place = in_place && spread[a] == 0 && first[a] + low[a] >= 0 &&
+                   first[a] + rows[a] + low[a] <= maps[a].source_extent;
+    cut_boxes(sum_bytes, threads);
+    make_groups(sum_bytes);
+    cut_slices(threads);
+}
+
+void PlaneGrid::find_rows() {
+    for (std::size_t a = 0; a < rank; ++a) {
+        const auto [from, reach] = sources_of(columns.phases[a], maps[a]);
+        low.push_back(from);
+        spread.push_back(reach);
+        const auto [begin, end] = all_rows(columns, a, maps[a]);
+        first.push_back(begin);
+        rows.push_back(end - begin);
+    }
+    for (const Window& window : columns.windows) {
+        for (std::size_t a = 0; a < rank; ++a) ranges.push_back(rows_of(window, a, maps[a]));
+        std::vector<Index> shifts(static_cast<std::size_t>(window.taps) * rank);
+        for (Index tap = 0; tap < window.taps; ++tap) {
+            Index rest = tap;
+            for (std::size_t a = rank; a-- > 0;) {
+                const Phase& phase = window.first()[a];
+                shifts[static_cast<std::size_t>(tap) * rank + a] = maps[a].source(phase, 0, rest % phase.taps) - low[a];
+                rest /= phase.taps;
+            }
+        }
+        tap_shifts.push_back(std::move(shifts));
+    }
+    for (std::size_t w = 0; w < columns.windows.size(); ++w) {
+        first_phases.push_back(phases.size());
+        for (const std::vector<Phase>& member : columns.windows[w].members)
+            for (std::size_t a = 0; a < rank; ++a) {
+                const AxisMap& map = maps[a];
+                const Index begin = map.first(member[a]), end = std::max(begin, map.last(member[a]));
+                phases.push_back({begin, end, ranges[w * rank + a].first, map.target(member[a], 0) * target.axes[a]});
+            }
+    }
+}
+
+// All phases that share a line of the target are in one group, as far as that goes.
+void PlaneGrid::make_groups(Index sum_bytes) {
+    std::map<std::vector<Index>, std::map<Index, PlaneColumn>> lines;  // by residues along the other axes and the last
+    for (std::size_t w = 0; w < columns.windows.size(); ++w) {
+        const std::vector<std::vector<Phase>>& members = columns.windows[w].members;
+        for (std::size_t m = 0; m < members.size(); ++m) {
+            std::vector<Index> key;
+            for (std::size_t a = 0; a + 1 < rank; ++a) key.push_back(members[m][a].residue);
+            lines[std::move(key)][members[m][rank - 1].residue] = {0, w, m, first_phases[w] + m * rank + rank - 1};
+        }
+    }
+    std::vector<Runs> outer;
+    Index of_line = 1;
+    for (const auto& [key, phases] : lines) {
+        Runs of_key;
+        Index before = 0;
+        for (const auto& [residue, column] : phases) {
+            if (of_key.empty() || residue != before + 1 || static_cast<Index>(of_key.back().size()) == most_run)
+                of_key.emplace_back();
+            of_key.back().push_back(column);
+            before = residue;
+        }
+        of_line = std::max(of_line, static_cast<Index>(phases.size()));
+        outer.push_back(std::move(of_key));
+    }
+    const Index channels = columns.target_channels;
+    for (const Window& window : columns.windows)
+        column_products = std::max(column_products, window.taps * columns.source_channels);
+    const Index most_columns = column_products > deep_products
+                                   ? deep_columns
+                                   : std::clamp<Index>(sums_bytes / (lanes * sum_bytes), 8, deep_columns);
+    const auto together = static_cast<std::size_t>(std::max<Index>(most_columns / (of_line * channels), 1));
+    Index most = std::max<Index>(most_columns / of_line, 1);
+    for (const Index whole : {columns.full_width, Index(4)})
+        if (most > whole) {
+            most -= most % whole;
+            break;
+        }
+    const Index parts = together > 1 ? 1 : ceil_div(channels, most);
+    for (Index part = 0; part < parts; ++part) {
+        // Whole blocks, where there are any.
+        const auto cut_at = [&](Index p) { return std::min(channels, parts == 1 ? p * channels : p * most); };
+        for (std::size_t o = 0; o < outer.size(); o += together)
+            add_group({outer.begin() + static_cast<std::ptrdiff_t>(o),
+                       outer.begin() + static_cast<std::ptrdiff_t>(std::min(o + together, outer.size()))},
+                      cut_at(part), cut_at(part + 1));
+    }
+}
+
+void PlaneGrid::add_group(const std::vector<Runs>& outer, Index first_channel, Index last_channel) {
+    const Index channels = columns.target_channels;
+    std::vector<std::size_t> first_blocks;  // [window]
+    for (std::size_t b = columns.blocks.size(); b-- > 0;) {
+        first_blocks.resize(columns.windows.size());
+        first_blocks[static_cast<std::size_t>(columns.blocks[b].window)] = b;
+    }
+    std::map<std::pair<std::size_t, Index>, Index> slots;  // of (window, column)
+    for (const Runs& of_key : outer)
+        for (const auto& run : of_key)
+            for (const PlaneColumn& column : run)
+                for (Index c = first_channel; c < last_channel; ++c)
+                    slots[{column.window, static_cast<Index>(column.member) * channels + c}] = 0;
+    PlaneGroup group{pieces.size(), 0, runs.size(), 0, static_cast<Index>(slots.size())};
+    Index slot = 0;
+    for (auto& [key, number] : slots) {
+        const auto [window, column] = key;
+        const std::size_t block = first_blocks[window] + static_cast<std::size_t>(column / columns.block_columns);
+        const Index place = column % columns.block_columns;
+        const Index panel = columns.blocks[block].panel;
+        if (pieces.size() == group.first_piece || pieces.back().window != window || pieces.back().panel != panel)
+            pieces.push_back({window, panel, weights.size(), weights.size(), slot});
+        weights.push_back({block, place});
+        ++pieces.back().last;
+        number = slot++;
+    }
+    for (const Runs& of_key : outer)
+        for (const auto& run : of_key) {
+            runs.push_back({first_channel, last_channel, run_columns.size(), run_columns.size() + run.size(),
+                            run.front().phase + 1 - rank});
+            for (PlaneColumn column : run) {
+                column.slot = slots[{column.window, static_cast<Index>(column.member) * channels + first_channel}];
+                run_columns.push_back(column);
+            }
+        }
+    group.last_piece = pieces.size();
+    group.last_run = runs.size();
+    groups.push_back(group);
+    group_columns = std::max(group_columns, group.columns);
+}
+
+void PlaneGrid::cut_boxes(Index sum_bytes, int threads) {
+    std::vector<Index> extents{batch};
+    extents.insert(extents.end(), rows.begin(), rows.end());
+    Index most = std::clamp(box_products / std::max<Index>(columns.group_weights, 1), least_rows, most_rows);
+    if (rows.back() <= most_rows) most = std::max(most, rows.back());  // a line is not cut without need
+    const auto cut = [&] {
+        boxes = Boxes(extents, most);
+        steps.assign(rank + 1, 1);
+        if (in_place) {
+            std::vector<Index> size = boxes.size();
+            size[0] = 1;
+            boxes = Boxes(extents, size);
+            steps = source.axes;
+            steps.insert(steps.begin(), source.batch);
+            plane = source.channel;
+        } else {
+            for (std::size_t a = rank; a-- > 0;) steps[a] = steps[a + 1] * (boxes.size()[a + 1] + spread[a]);
+            plane = round_up(steps[0] * boxes.size()[0] + vectors_together, line_bytes / sum_bytes);
+            if (plane * sum_bytes / line_bytes % 2 == 0) plane += line_bytes / sum_bytes;  // or rows meet in a cache
+        }
+        lanes = 1;
+        for (std::size_t a = 0; a <= rank; ++a) lanes += (boxes.size()[a] - 1) * steps[a];
+        lanes = round_up(lanes, vectors_together);
+        if (lanes * sum_bytes / line_bytes % 2 == 0) lanes += line_bytes / sum_bytes;
+    };
+    cut();
+    const Index most_bytes = std::min(panel_bytes, all_panels_bytes / threads);
+    const auto large = [&] { return !in_place && plane * columns.source_channels * sum_bytes > most_bytes; };
+    const auto few = [&] { return threads > 1 && boxes.count() * columns.product_groups < 4 * threads; };
+    while ((most > vectors_together && large()) || (most >= 4 * vectors_together && few())) {
+        most /= 2;
+        cut();
+    }
+}
+
+// All columns meet a box together, unless there are too few boxes for the threads.
+void PlaneGrid::cut_slices(int threads) {
+    const Index wanted =
+        threads > 1 ? ceil_div(4 * threads, std::max<Index>(boxes.count() * columns.product_groups, 1)) : 1;
+    const auto all = static_cast<Index>(groups.size());
+    const Index parts = std::clamp<Index>(wanted, 1, std::max<Index>(all, 1));
+    for (Index part = 0; part <= parts; ++part) slices.push_back(static_cast<std::size_t>(all * part / parts));
+}
+
+Index PlaneGrid::units() const {
+    return boxes.count() * static_cast<Index>(slices.size() - 1) * columns.product_groups;
+}
+
+Index PlaneGrid::panel_lines() const {
+    Index lines = boxes.size()[0];
+    for (std::size_t a = 0; a + 1 < rank; ++a) lines *= boxes.size()[a + 1] + spread[a];
+    return lines;
+}
+
+double PlaneGrid::products() const {
+    double all = static_cast<double>(batch);
+    for (const Index n : rows) all *= static_cast<double>(n);
+    return all * static_cast<double>(columns.group_weights) * static_cast<double>(columns.product_groups);
+}
+
+}  // namespace tconv

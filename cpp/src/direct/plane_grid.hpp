@@ -1,0 +1,105 @@
+// How a product is cut whose pixels and outputs lie in planes, a channel each: boxes of rows, groups of columns.
+#pragma once
+
+#include <vector>
+
+#include "boxes.hpp"
+#include "direct/tiling.hpp"
+
+namespace tconv {
+
+/// A column in its block.
+struct PlaneWeights {
+    std::size_t block;
+    Index number;
+};
+
+/// Columns of a window, of blocks that are packed alike, which are computed together.
+struct PlanePiece {
+    std::size_t window;
+    Index panel;              // columns of a block, as packed
+    std::size_t first, last;  // among the weights
+    Index slot;               // of its first column, among the group's
+};
+
+/// One column of a run.
+struct PlaneColumn {
+    Index slot;
+    std::size_t window, member;
+    std::size_t phase;  // along the last axis
+};
+
+/// Columns of a target channel whose phases follow each other along the last axis and agree along the others: the
+/// numbers of a line of the target, interleaved. The next channel's are in the slots after those.
+struct PlaneRun {
+    Index first_channel, last_channel;
+    std::size_t first, last;  // among all columns of runs
+    std::size_t phase;        // [axis but the last] from here on: see PlanePhase
+};
+
+/// A phase along one axis: its rows, where its window's begin, and where row 0 is stored.
+struct PlanePhase {
+    Index first, last, window_first, place;
+};
+
+/// Columns whose sums wait for each other, to be stored in whole lines.
+struct PlaneGroup {
+    std::size_t first_piece, last_piece;
+    std::size_t first_run, last_run;
+    Index columns;
+};
+
+/// A product of `columns` with planes of pixels. A box of rows reads a box of pixels, which lies as it is, with zeros
+/// around it, in a panel of planes: row (n, j...) of a window is number n*steps[0] + j[0]*steps[1] + ... from its
+/// first one, and under each tap all rows are the same distance away. Between the ends of one line and the
+/// beginning of the next lie rows that nobody stores.
+struct PlaneGrid {
+    const detail::Columns& columns;
+    std::vector<AxisMap> maps;
+    std::size_t rank;
+    Index batch;
+    Layout source, target;
+    std::vector<Range> ranges;                   // [window*rank + axis]
+    std::vector<Index> first, rows;              // [axis] of all windows: the first row; how many
+    std::vector<Index> low, spread;              // [axis] the sources of a row: [row + low, row + low + spread]
+    std::vector<std::vector<Index>> tap_shifts;  // [window] [tap][axis] from row + low
+    std::vector<PlaneWeights> weights;           // by piece
+    std::vector<PlanePiece> pieces;              // by group, by window
+    std::vector<PlaneColumn> run_columns;        // by run
+    std::vector<PlaneRun> runs;                  // by group, by channel
+    std::vector<PlanePhase> phases;              // [window] [member][axis], as columns and runs name them
+    std::vector<PlaneGroup> groups;
+    std::vector<std::size_t> slices;  // the first group of each, and the end
+    Boxes boxes;                      // of rows: (batch, axes...)
+    bool in_place = false;            // pixels are read where they are
+    Index column_products = 0;        // of a column's sum, at most
+    Index group_columns = 0;          // at most
+    std::vector<Index> steps;         // [batch, axes...] lanes from one row to the next
+    Index lanes = 0;                  // rows of a box, those in between included, in whole vectors
+    Index plane = 0;                  // numbers of a panel from one channel to the next
+
+    PlaneGrid(const detail::Columns& columns, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
+              bool converted, Index sum_bytes, int threads);
+
+    /// Whether planes serve a product with these columns and extents. It does not depend on the batch.
+    static bool suits(const detail::Columns& columns, const std::vector<AxisMap>& maps, DataFormat format);
+
+    Index units() const;
+    /// Lines of a panel's plane.
+    Index panel_lines() const;
+    /// Products of numbers.
+    double products() const;
+
+  private:
+    using Runs = std::vector<std::vector<PlaneColumn>>;
+
+    std::vector<std::size_t> first_phases;  // [window]
+
+    void find_rows();
+    void make_groups(Index sum_bytes);
+    void cut_boxes(Index sum_bytes, int threads);
+    void cut_slices(int threads);
+    void add_group(const std::vector<Runs>& outer, Index first_channel, Index last_channel);
+};
+
+}  // namespace tconv

@@ -1,0 +1,246 @@
+// A worker's product of planes: its panel of pixels, and the sums of a group of columns.
+#include "direct/plane_worker.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "gather.hpp"
+
+namespace tconv {
+namespace {
+
+constexpr Index products_together = 128;  // of a sum: so many numbers of 16 columns and of some vectors fit a cache
+
+constexpr Index taps_together = 2;  // times as many, of taps, which share pixels
+constexpr Index few_products = 48;  // so many take less time than the store of their sum
+
+}  // namespace
+
+template <class T>
+PlaneWorker<T>::PlaneWorker(const PlaneWork<T>& work, Carver& carver)
+    : work_(work),
+      grid_(work.grid),
+      shape_(work.packed),
+      rank_(work.grid.rank),
+      early_(grid_.column_products <= few_products) {
+    const Index axes = static_cast<Index>(rank_);
+    Index taps = 1, run = 1;
+    for (const Window& window : shape_.windows) taps = std::max(taps, window.taps);
+    for (const PlaneRun& r : grid_.runs) run = std::max(run, static_cast<Index>(r.last - r.first));
+    box_first_ = carver.take<Index>(axes + 1);
+    box_last_ = carver.take<Index>(axes + 1);
+    panel_ = carver.take<C>((grid_.in_place ? grid_.lanes : grid_.plane) * shape_.source_channels);
+    lines_ = carver.take<Index>(grid_.in_place ? 0 : grid_.panel_lines());
+    first_ = carver.take<Index>(axes);
+    last_ = carver.take<Index>(axes);
+    at_ = carver.take<Index>(axes);
+    begin_ = carver.take<Index>(axes);
+    end_ = carver.take<Index>(axes);
+    offsets_ = carver.take<Index>(taps);
+    columns_ = carver.take<const C*>(grid_.group_columns);
+    bias_ = carver.take<C>(grid_.group_columns);
+    sums_ = carver.take<C>(grid_.group_columns * grid_.lanes);
+    line_ = carver.take<C>(std::is_same_v<T, C> ? 0 : run * grid_.lanes);
+    from_ = carver.take<const C*>(run);
+    starts_ = carver.take<Index>(run);
+    run_rows_ = carver.take<Range>(run);
+}
+
+template <class T>
+void PlaneWorker<T>::compute(Index unit) {
+    locate(unit);
+    if (grid_.in_place) {
+        if constexpr (std::is_same_v<T, C>) find_in_place();
+    } else {
+        pixels_ = panel_;
+        plane_step_ = grid_.plane;
+        gather();
+    }
+    for (std::size_t g = first_group_; g < last_group_; ++g) {
+        const PlaneGroup& group = grid_.groups[g];
+        if (early_)
+            for (std::size_t r = group.first_run; r < group.last_run; ++r) prefetch(grid_.runs[r]);
+        multiply(group);
+        for (std::size_t r = group.first_run; r < group.last_run; ++r) store(grid_.runs[r]);
+    }
+}
+
+/// unit -> group, slice and box; the boxes of a slice follow each other, so that its columns stay in the cache.
+template <class T>
+void PlaneWorker<T>::locate(Index unit) {
+    const Index boxes = grid_.boxes.count(), slices = static_cast<Index>(grid_.slices.size()) - 1;
+    grid_.boxes.locate(unit % boxes, box_first_, box_last_);
+    for (std::size_t a = 0; a < rank_; ++a) {
+        box_first_[a + 1] += grid_.first[a];
+        box_last_[a + 1] += grid_.first[a];
+    }
+    unit /= boxes;
+    const auto slice = static_cast<std::size_t>(unit % slices);
+    first_group_ = grid_.slices[slice];
+    last_group_ = grid_.slices[slice + 1];
+    group_ = unit / slices;
+}
+
+/// The pixels of the box where they are; but whole vectors must not reach past the end of the source.
+template <class T>
+void PlaneWorker<T>::find_in_place() {
+    if constexpr (std::is_same_v<T, C>) {
+        const Index channels = shape_.source_channels, planes = grid_.source.batch / grid_.source.channel;
+        Index first = group_ * channels * grid_.source.channel;
+        for (std::size_t a = 0; a < rank_; ++a) first += (box_first_[a + 1] + grid_.low[a]) * grid_.source.axes[a];
+        pixels_ = work_.source + box_first_[0] * grid_.source.batch + first;
+        plane_step_ = grid_.plane;
+        const Index end = grid_.batch * planes * grid_.source.channel - box_first_[0] * grid_.source.batch - first;
+        if ((channels - 1) * grid_.plane + grid_.lanes <= end) return;
+        for (Index k = 0; k < channels; ++k) {
+            C* const to = panel_ + k * grid_.lanes;
+            const Index count = std::min(grid_.lanes, end - k * grid_.plane);
+            std::fill(std::copy_n(pixels_ + k * grid_.plane, count, to), to + grid_.lanes, C(0));
+        }
+        pixels_ = panel_;
+        plane_step_ = grid_.lanes;
+    }
+}
+
+/// The pixels of the box, plane by plane, with zeros around them.
+template <class T>
+void PlaneWorker<T>::gather() {
+    const std::size_t inner = rank_ - 1;
+    const std::vector<Index>& size = grid_.boxes.size();
+    Index lines = size[0];
+    for (std::size_t a = 0; a < inner; ++a) lines *= size[a + 1] + grid_.spread[a];
+    for (Index l = 0; l < lines; ++l) {
+        Index rest = l, offset = 0;
+        bool inside = true;
+        for (std::size_t a = inner; a-- > 0;) {
+            const Index extent = size[a + 1] + grid_.spread[a];
+            const Index index = box_first_[a + 1] + grid_.low[a] + rest % extent;
+            rest /= extent;
+            inside = inside && index >= 0 && index < grid_.maps[a].source_extent;
+            offset += index * grid_.source.axes[a];
+        }
+        inside = inside && box_first_[0] + rest < box_last_[0];
+        lines_[l] = inside ? offset + (box_first_[0] + rest) * grid_.source.batch : -1;
+    }
+    const Index length = size[rank_] + grid_.spread[inner], start = box_first_[rank_] + grid_.low[inner];
+    const Index begin = std::clamp<Index>(-start, 0, length);
+    const Index end = std::clamp<Index>(grid_.maps[inner].source_extent - start, begin, length);
+    for (Index k = 0; k < shape_.source_channels; ++k) {
+        C* const to = panel_ + k * grid_.plane;
+        const T* const plane =
+            work_.source + ((group_ * shape_.source_channels + k) * grid_.source.channel + start + begin);
+        if constexpr (std::is_same_v<T, C>) {  // another plane is on other pages, which the processor doesn't foresee
+            const Index ahead = k + 1 < shape_.source_channels ? grid_.source.channel : 0;
+            work_.packed.kernels->pad(plane, lines_, lines, begin, end - begin, length - end, ahead, to);
+        } else {
+            std::fill_n(to, lines * length, C(0));
+            for (Index l = 0; l < lines; ++l)
+                if (lines_[l] >= 0)
+                    widen(*work_.packed.converters, plane + lines_[l], to + l * length + begin, end - begin);
+        }
+        std::fill(to + lines * length, to + grid_.plane, C(0));
+    }
+}
+
+/// Turns to the rows of a window in the box; false when there are none.
+template <class T>
+bool PlaneWorker<T>::enter(std::size_t window) {
+    const Index vector = shape_.full_width / 2;
+    Index lanes = 1 + (box_last_[0] - box_first_[0] - 1) * grid_.steps[0];
+    for (std::size_t a = 0; a < rank_; ++a) {
+        const Range& range = grid_.ranges[window * rank_ + a];
+        first_[a] = std::max(box_first_[a + 1], range.first);
+        last_[a] = std::min(box_last_[a + 1], range.last);
+        if (first_[a] >= last_[a]) return false;
+        lanes += (last_[a] - first_[a] - 1) * grid_.steps[a + 1];
+    }
+    vectors_ = (lanes + vector - 1) / vector;
+    const std::vector<Index>& shifts = grid_.tap_shifts[window];
+    for (std::size_t tap = 0; tap < shifts.size() / rank_; ++tap) {
+        Index offset = 0;
+        for (std::size_t a = 0; a < rank_; ++a)
+            offset += (first_[a] - box_first_[a + 1] + shifts[tap * rank_ + a]) * grid_.steps[a + 1];
+        offsets_[tap] = offset;
+    }
+    return true;
+}
+
+/// The sums of a group of columns, window by window.
+template <class T>
+void PlaneWorker<T>::multiply(const PlaneGroup& group) {
+    for (std::size_t p = group.first_piece; p < group.last_piece;) {
+        const std::size_t window = grid_.pieces[p].window;
+        std::size_t end = p;
+        while (end < group.last_piece && grid_.pieces[end].window == window) ++end;
+        if (enter(window)) {
+            const std::vector<Step>& steps = shape_.steps[window];
+            Index done = 0;  // products of the steps before
+            for (const Step& step : steps) {
+                multiply_step(step, done, &step == &steps.back(), p, end);
+                done += shape_.products(step);
+            }
+        }
+        p = end;
+    }
+}
+
+/// A step of some pieces, part by part.
+template <class T>
+void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std::size_t first_piece,
+                                   std::size_t last_piece) {
+    const bool dots = shape_.form == Form::dots;
+    const Index channels = step.last_channel - step.first_channel, taps = step.last_tap - step.first_tap;
+    const Index depth = shape_.depth(step);
+    const Index most_taps = std::max<Index>(taps_together * products_together / std::max<Index>(channels, 1), 1);
+    const Index tap_parts = (taps + most_taps - 1) / most_taps;
+    const Index parts = most_taps > 1 ? 1 : (channels + products_together - 1) / products_together;
+    const Kernels<C>& kernels = *work_.packed.kernels;
+    using Kind = Activation::Kind;
+    const bool simple =
+        work_.finish.kind == Kind::linear || work_.finish.kind == Kind::relu || work_.finish.kind == Kind::leaky_relu;
+    PlaneTile<C> t{};
+    t.plane_step = plane_step_;
+    t.vectors = vectors_;
+    t.c_stride = grid_.lanes;
+    t.columns = columns_;
+    t.bias = work_.bias == nullptr ? nullptr : bias_;
+    if (simple) t.finish = work_.finish;
+    for (Index tap_part = 0; tap_part < tap_parts; ++tap_part) {
+        const Index tap = taps * tap_part / tap_parts;
+        t.taps = taps * (tap_part + 1) / tap_parts - tap;
+        t.offsets = offsets_ + step.first_tap + tap;
+        for (Index part = 0; part < parts; ++part) {
+            const Index first = channels * part / parts;
+            t.channels = channels * (part + 1) / parts - first;
+            t.pixels = pixels_ + (step.first_channel + first) * plane_step_;
+            t.load = done > 0 || tap > 0 || part > 0;
+            t.last = last && tap + t.taps == taps && part + 1 == parts;
+            for (std::size_t p = first_piece; p < last_piece; ++p) {
+                const PlanePiece& piece = grid_.pieces[p];
+                t.tap_step = depth * piece.panel;
+                t.channel_step = dots ? 1 : piece.panel;
+                t.count = static_cast<Index>(piece.last - piece.first);
+                const C* const weights = work_.packed.weights.data() + group_ * shape_.group_weights +
+                                         done * piece.panel + tap * t.tap_step + first * t.channel_step;
+                for (Index n = 0; n < t.count; ++n) {
+                    const PlaneWeights& column = grid_.weights[piece.first + static_cast<std::size_t>(n)];
+                    const detail::Block& block = shape_.blocks[column.block];
+                    columns_[n] = weights + block.weights + column.number * (dots ? depth : 1);
+                    if (t.last && work_.bias != nullptr)
+                        bias_[n] = work_.bias[group_ * shape_.group_bias + block.bias + column.number];
+                }
+                t.c = sums_ + piece.slot * grid_.lanes;
+                kernels.planes(t);
+                if (t.last && !simple)
+                    kernels.finish(t.c, t.c_stride, t.count, vectors_ * (shape_.full_width / 2), nullptr, work_.finish);
+            }
+        }
+    }
+}
+
+template class PlaneWorker<float>;
+template class PlaneWorker<double>;
+template class PlaneWorker<float16>;
+template class PlaneWorker<bfloat16>;
+
+}  // namespace tconv

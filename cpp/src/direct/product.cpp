@@ -1,0 +1,128 @@
+#include "direct/product.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "direct/plane_worker.hpp"
+#include "direct/worker.hpp"
+#include "parallel.hpp"
+
+namespace tconv {
+namespace {
+
+constexpr double serial_products = 1 << 19;  // fewer are not worth waking a thread
+
+/// The bias as the blocks' columns see it.
+template <class T>
+Buffer<compute_t<T>> spread_bias(const detail::Packed<T>& packed, const T* bias) {
+    using C = compute_t<T>;
+    if (bias == nullptr) return {};
+    Buffer<C> spread(packed.group_bias * packed.product_groups);
+    for (Index group = 0; group < packed.product_groups; ++group) {
+        const T* of_group = bias + group * packed.target_channels;
+        for (const detail::Block& block : packed.blocks) {
+            C* to = spread.data() + group * packed.group_bias + block.bias;
+            for (Index n = 0; n < block.width; ++n)
+                to[n] = n < block.columns ? widen(of_group[(block.first + n) % packed.target_channels]) : C(0);
+        }
+    }
+    return spread;
+}
+
+/// Targets that no tap reaches hold the finished bias: with dead phases the whole target is filled first.
+template <class T, class Cut>
+void fill_dead_targets(const detail::Packed<T>& packed, const Cut& cut, T* target, const T* bias,
+                       Finish<compute_t<T>> finish, int threads) {
+    using C = compute_t<T>;
+    const Kernels<C>& kernels = *packed.kernels;
+    const Index channels = packed.target_channels * packed.product_groups;
+    Buffer<C> value((channels + kernels.width - 1) / kernels.width * kernels.width);
+    Buffer<T> stored(channels);
+    for (Index c = 0; c < value.size(); ++c) value[c] = bias != nullptr && c < channels ? widen(bias[c]) : C(0);
+    kernels.finish(value.data(), value.size(), 1, value.size(), nullptr, finish);
+    for (Index c = 0; c < channels; ++c) stored[c] = narrow<T>(value[c]);
+
+    Index pixels = 1;
+    for (const AxisMap& map : cut.maps) pixels *= map.target_extent;
+    const bool channels_last = cut.target.channel == 1;
+    const Index lines = channels_last ? cut.batch * pixels : cut.batch * channels;
+    const Index length = channels_last ? channels : pixels;
+    const Index some = std::max<Index>((1 << 16) / std::max<Index>(length, 1), 1);
+    parallel_for(threads, (lines + some - 1) / some, [&](Index unit, int) {
+        for (Index line = unit * some; line < std::min(lines, (unit + 1) * some); ++line) {
+            T* to = target + line * length;
+            if (channels_last) {
+                std::copy_n(stored.data(), length, to);
+            } else {
+                std::fill_n(to, length, stored[line % channels]);
+            }
+        }
+    });
+}
+
+}  // namespace
+
+template <class T>
+Product<T>::Product(const detail::Packed<T>& packed, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
+                    int threads)
+    : packed_(packed) {
+    bool empty = batch == 0 || packed.target_channels == 0;  // or the walk over nothing may be long
+    for (const AxisMap& map : maps) empty = empty || map.target_extent == 0;
+    if (empty) return;
+    using C = compute_t<T>;
+    const Index bytes = static_cast<Index>(sizeof(C));
+    Carver counter(nullptr);
+    double products = 0;
+    Index units = 0;
+    if (packed.finite && PlaneGrid::suits(packed, maps, format)) {
+        planes_.emplace(packed, maps, batch, format, !std::is_same_v<T, C>, bytes, threads);
+        products = planes_->products();
+        units = planes_->units();
+        PlaneWorker<T>(PlaneWork<T>{packed, *planes_, nullptr, nullptr, nullptr, {}}, counter);
+    } else {
+        tiling_.emplace(packed, maps, batch, format, !std::is_same_v<T, C>, bytes, threads);
+        products = tiling_->products();
+        units = tiling_->units();
+        Worker<T>(Work<T>{packed, *tiling_, nullptr, nullptr, nullptr, {}}, counter);
+    }
+    if (products >= serial_products)
+        threads_ = static_cast<int>(std::clamp<Index>(threads, 1, std::max<Index>(units, 1)));
+    for (std::size_t a = 0; a < maps.size(); ++a)
+        dead_targets_ = dead_targets_ || has_dead_targets(packed.phases[a], maps[a]);
+    worker_bytes_ = counter.used();
+}
+
+template <class T>
+template <class Worker, class Work>
+void Product<T>::run(const Work& work, Index units) const {
+    Buffer<char> memory(worker_bytes_ * threads_);
+    std::vector<Worker> workers;
+    workers.reserve(static_cast<std::size_t>(threads_));
+    for (int i = 0; i < threads_; ++i) {
+        Carver carver(memory.data() + worker_bytes_ * i);
+        workers.emplace_back(work, carver);
+    }
+    parallel_for(threads_, units,
+                 [&](Index unit, int worker) { workers[static_cast<std::size_t>(worker)].compute(unit); });
+}
+
+template <class T>
+void Product<T>::operator()(const T* source, const T* bias, T* target, Finish<compute_t<T>> finish) const {
+    if (!tiling_ && !planes_) return;
+    const auto spread = spread_bias(packed_, bias);
+    const auto* const columns_bias = bias == nullptr ? nullptr : spread.data();
+    if (planes_) {
+        if (dead_targets_) fill_dead_targets(packed_, *planes_, target, bias, finish, threads_);
+        run<PlaneWorker<T>>(PlaneWork<T>{packed_, *planes_, source, target, columns_bias, finish}, planes_->units());
+    } else {
+        if (dead_targets_) fill_dead_targets(packed_, *tiling_, target, bias, finish, threads_);
+        run<Worker<T>>(Work<T>{packed_, *tiling_, source, target, columns_bias, finish}, tiling_->units());
+    }
+}
+
+template class Product<float>;
+template class Product<double>;
+template class Product<float16>;
+template class Product<bfloat16>;
+
+}  // namespace tconv

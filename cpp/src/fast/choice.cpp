@@ -1,0 +1,251 @@
+#include "fast/choice.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+#include "checked.hpp"
+
+namespace tconv {
+namespace {
+
+using detail::Block;
+using detail::Columns;
+using detail::Step;
+
+// Measured with float32 and AVX2, in products: what a full panel computes in the time of the thing named.
+constexpr double half_panel = 0.75;                       // a half panel's time, of a full one's
+constexpr double per_row = 250, per_tap = 64;             // of direct: finding and storing a row, its pixel under a tap
+constexpr double slower_gradient = 1.1, per_turned = 45;  // of direct: the input gradient's products, its weights
+constexpr double slower_dots = 1.1, per_dot = 48, per_column = 4;
+constexpr double slower_tiles = 1.06;                   // products of tiles go through more memory
+constexpr double slower_parts = 0.03, most_parts = 11;  // for each part of the taps: its rows are read again
+constexpr double per_strip = 650;                       // a strip of tiles, whose sums are stored
+constexpr double per_transform = 400;                   // calling for the transform of a line or a plane
+constexpr double per_tile = 800, per_part = 2500, per_block = 300;
+constexpr double slower_analysis = 1.3;                      // of parts: their pixels are other ones each time
+constexpr double per_analysed[] = {0, 5, 8, 9};              // a number read, added and written, by the number of axes
+constexpr double per_synthesised[] = {0, 4, 5, 5};           // the same of a sum
+constexpr double per_output = 6, slower_uneven = 2.5;        // a number stored; where rows of them are no whole vectors
+constexpr double per_plane_output = 24;                      // beyond direct's: a number stored far from its neighbours
+constexpr double per_shared_write = 6, per_shared_read = 3;  // a transformed number that goes through the third cache
+constexpr double per_streamed_byte = 2.5;                    // of weights that a block of tiles meets
+constexpr double per_packed = 45;                            // a number transformed in double precision, and written
+constexpr double least_gain = 1.08;                          // or direct it is
+constexpr double least_products = 1 << 20;                   // of direct, for a look at what is fast
+constexpr Index least_channels = 8;                          // of the source
+constexpr std::size_t most_windows = 16;
+constexpr Index most_tiles = 96;  // that meet a panel together
+constexpr double least_tiles = 24, cache_bytes = 400e3, streamed_bytes = 2e6, shared_sums = 72e3;  // as FastGrid cuts
+
+double number(Index n) { return static_cast<double>(n); }
+
+/// The rows of a window along an axis.
+Index rows_of(const Window& window, std::size_t axis, const AxisMap& map) {
+    Index first = 0, last = 0;
+    for (const std::vector<Phase>& member : window.members) {
+        const Index begin = map.first(member[axis]), end = map.last(member[axis]);
+        if (begin >= end) continue;
+        first = first < last ? std::min(first, begin) : begin;
+        last = first < last ? std::max(last, end) : end;
+    }
+    return std::max<Index>(last - first, 0);
+}
+
+/// Of the input gradient: rows of all columns in turn meet every tap.
+double gradient_time(const Columns& columns, const std::vector<AxisMap>& maps, Index batch) {
+    double rows = number(batch), taps = 1;
+    for (std::size_t a = 0; a < maps.size(); ++a) {
+        rows *= number(maps[a].target_extent);
+        taps *= number(columns.axes[a].kernel);
+    }
+    const Index lanes = columns.full_width / 2;
+    const double width = number(ceil_div(columns.target_channels, lanes) * lanes);
+    const double of_row = slower_gradient * taps * number(columns.source_channels) * width + per_row + per_tap * taps;
+    const double packed = per_turned * taps * number(columns.source_channels) * width;
+    return (rows * of_row + packed) * number(columns.product_groups);
+}
+
+double direct_time(const Columns& columns, const std::vector<AxisMap>& maps, Index batch, Index sum_bytes) {
+    if (columns.direction == Direction::grad_input) return gradient_time(columns, maps, batch);
+    double time = 0;
+    for (std::size_t w = 0; w < columns.windows.size(); ++w) {
+        const Window& window = columns.windows[w];
+        double rows = number(batch);
+        for (std::size_t a = 0; a < maps.size(); ++a) rows *= number(rows_of(window, a, maps[a]));
+        double of_row = per_row + per_tap * number(window.taps), weights = 0;
+        for (const Block& block : columns.blocks) {
+            if (static_cast<std::size_t>(block.window) != w) continue;
+            for (const Step& step : columns.steps[w]) {
+                const double products = number(columns.products(step));
+                weights += products * number(block.panel);
+                if (columns.form == Form::dots) {
+                    of_row += products * number(block.columns) * slower_dots;
+                } else {
+                    of_row +=
+                        products * number(columns.full_width) * (block.width == columns.full_width ? 1 : half_panel);
+                }
+            }
+            of_row += columns.form == Form::dots ? per_dot * number(block.columns) : per_column * number(block.width);
+        }
+        const double streamed = weights * number(sum_bytes) * per_streamed_byte;
+        const double passes = std::max(1.0, rows / number(most_tiles));
+        time += std::max(rows * of_row, streamed * std::min(passes, 1.0));
+    }
+    return time * number(columns.product_groups);
+}
+
+/// The time of one window with schemes, and the numbers that its weights take.
+double fast_time(const Columns& columns, const FastWindow& w, const std::vector<AxisMap>& maps, Index batch,
+                 Index sum_bytes, bool planes, double* weights) {
+    double tiles = number(batch);
+    for (std::size_t a = 0; a < maps.size(); ++a) {
+        const Index rows = rows_of(w.window, a, maps[a]), spread = w.spreads[a];
+        tiles *= number(std::min(spread, rows) * ceil_div(ceil_div(rows, spread), outputs_of(w.schemes[a])));
+    }
+    const Index whole = w.columns / columns.full_width, rest = w.columns % columns.full_width;
+    const double panels = number(whole) + (rest == 0 ? 0 : rest > columns.full_width / 2 ? 1 : half_panel);
+    const double strips = std::max(tiles / number(columns.tile_rows), 1.0);
+    const double points = number(w.points), channels = number(columns.source_channels);
+    const Index lanes = columns.full_width / 2;
+    const double products = number(w.products) * channels;
+    const double pixels = number(w.parts) * points * number(ceil_div(columns.source_channels, lanes) * lanes);
+    // Fewer tiles than a strip has rows cost as much as those.
+    const double slower = slower_tiles * (1 + slower_parts * (std::min(number(w.parts), most_parts) - 1));
+    const double gemm =
+        slower * strips * panels *
+        (number(columns.tile_rows) * products * number(columns.full_width) + per_strip * points * number(w.steps));
+    const std::size_t axes = w.axes.size(), known = std::min<std::size_t>(axes, 3);
+    double slices = points;
+    for (std::size_t i = axes > 2 ? axes - 2 : 0; i < axes; ++i) slices /= number(points_of(w.schemes[w.axes[i]]));
+    *weights = number(static_cast<Index>(w.sets.size())) * channels * panels * number(columns.full_width);
+    double before = 0;
+    if (axes > 0) {
+        const double analysis = per_analysed[known] * (w.parts > 1 ? slower_analysis : 1);
+        before = tiles * (number(static_cast<Index>(axes)) * pixels * analysis + per_tile +
+                          number(w.parts) * (slices * per_transform + (w.parts > 1 ? per_part : 0)));
+        const double widest = std::clamp(std::sqrt(shared_sums / points), 16.0, 128.0);
+        if (least_tiles * pixels * number(sum_bytes) > cache_bytes || *weights * number(sum_bytes) > streamed_bytes)
+            before += tiles * pixels * (per_shared_write + per_shared_read * std::ceil(number(w.columns) / widest));
+    }
+    const bool uneven = columns.target_channels % (columns.full_width / 2) != 0;
+    const double after =
+        tiles * (number(w.columns) * (number(static_cast<Index>(axes)) * points * per_synthesised[known] +
+                                      number(w.outputs) * (per_output * (uneven ? slower_uneven : 1) +
+                                                           (planes ? per_plane_output : 0))) +
+                 number(ceil_div(w.columns, 64)) * (per_block + slices * per_transform));
+    const double streamed =
+        *weights * number(sum_bytes) * per_streamed_byte * std::max(1.0, tiles / number(most_tiles));
+    return std::max(gemm, streamed) + before + after;
+}
+
+/// The best schemes of one window: every axis tried with every scheme that may do.
+std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, const std::vector<AxisMap>& maps,
+                                 Index batch, Index sum_bytes, bool planes, bool must, double* time, double* weights) {
+    const std::size_t rank = maps.size();
+    std::vector<std::vector<Scheme>> candidates;
+    for (std::size_t a = 0; a < rank; ++a) {
+        const Index taps = taps_together(columns, window, a);
+        std::vector<Scheme> of_axis{Scheme::one};
+        if (taps == 2 || taps > 3) {
+            of_axis.push_back(Scheme::three_by_two);
+            of_axis.push_back(Scheme::two_by_two);
+        }
+        if (taps >= 3) of_axis.push_back(Scheme::two_by_three);
+        candidates.push_back(std::move(of_axis));
+    }
+    Index count = 1;
+    for (const auto& of_axis : candidates) count *= static_cast<Index>(of_axis.size());
+    std::vector<Scheme> best;
+    double least = std::numeric_limits<double>::infinity();
+    bool best_fast = false;
+    for (Index c = 0; c < count; ++c) {
+        std::vector<Scheme> schemes;
+        Index rest = c;
+        bool fast = false;
+        for (std::size_t a = 0; a < rank; ++a) {
+            const auto options = static_cast<Index>(candidates[a].size());
+            schemes.push_back(candidates[a][static_cast<std::size_t>(rest % options)]);
+            rest /= options;
+            fast = fast || schemes.back() != Scheme::one;
+        }
+        const FastWindow w(window, schemes, columns);
+        double numbers = 0;
+        const double t = fast_time(columns, w, maps, batch, sum_bytes, planes, &numbers);
+        if (t < least || (must && fast && !best_fast)) {
+            least = t;
+            best = schemes;
+            best_fast = fast;
+            *weights = numbers;
+        }
+    }
+    *time = least;
+    return best;
+}
+
+}  // namespace
+
+FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, Index batch, Index sum_bytes,
+                    DataFormat format, Algorithm algorithm, bool kept) {
+    const bool planes = format == DataFormat::channels_first;
+    FastDecision decision;
+    const bool must = algorithm == Algorithm::fast;
+    if (algorithm == Algorithm::direct || algorithm == Algorithm::reference) {
+        decision.why = "direct asked for";
+        return decision;
+    }
+    if (!has_fast(columns)) {
+        decision.why = "nothing to save";
+        return decision;
+    }
+    if (!must && columns.source_channels < least_channels) {
+        decision.why = "too few channels";
+        return decision;
+    }
+    if (!must && columns.direction == Direction::forward && columns.form == Form::dots) {
+        decision.why = "few columns, whose sums are short";  // a lane's: more accurate than any fast algorithm
+        return decision;
+    }
+    FastTimes& times = decision.times;
+    times.direct = direct_time(columns, maps, batch, sum_bytes);
+    if (!must && times.direct < least_products) {
+        decision.why = "too little to compute";
+        return decision;
+    }
+    times.fast = std::numeric_limits<double>::infinity();
+    double packing = 0;
+    for (const Join join : {Join::all_axes, Join::none}) {
+        const std::vector<Window> windows = make_windows(columns.phases, join);
+        if (windows.size() > most_windows && !(must && join == Join::all_axes)) continue;
+        FastChoice choice;
+        choice.join = join;
+        bool fast = false;
+        double sum = 0, packed = 0;
+        for (const Window& window : windows) {
+            double time = 0, weights = 0;
+            choice.schemes.push_back(
+                best_schemes(columns, window, maps, batch, sum_bytes, planes, must, &time, &weights));
+            for (const Scheme scheme : choice.schemes.back()) fast = fast || scheme != Scheme::one;
+            sum += time;
+            packed += weights;
+        }
+        sum *= number(columns.product_groups);
+        if (!fast || sum >= times.fast) continue;
+        times.fast = sum;
+        packing = packed * number(columns.product_groups) * per_packed;
+        decision.choice = std::move(choice);
+    }
+    if (!decision.choice) {
+        decision.why = "nothing to save";
+        return decision;
+    }
+    if (!kept) times.fast += packing;  // it has no part in which schemes are best: a plan takes the same ones
+    char text[80];
+    std::snprintf(text, sizeof text, "%.2f times as fast as direct by the model", times.direct / times.fast);
+    decision.why = text;
+    if (!must && times.fast * least_gain > times.direct) decision.choice.reset();
+    return decision;
+}
+
+}  // namespace tconv

@@ -1,0 +1,152 @@
+#include "fast/columns.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "checked.hpp"
+
+namespace tconv {
+namespace {
+
+constexpr Index step_products = 512;  // in a chain of sums: the sum of chains is more accurate than one
+
+/// Taps along an axis from one to the next that sees the same phase of the source.
+Index tap_step_of(const detail::Columns& columns, std::size_t axis) {
+    const Axis& a = columns.axes[axis];
+    return columns.direction == Direction::forward ? 1 : a.stride / std::gcd(a.stride, a.dilation);
+}
+
+/// The point among those before along an axis that has the same weights, or -1 where all are zero; of the entries, as
+/// bits, that meet taps.
+Index same_weights(Scheme scheme, Index point, unsigned entries) {
+    const auto row = [&](Index p, Index entry) {
+        return (entries >> entry & 1u) != 0 ? weight_signs[static_cast<std::size_t>(scheme)][p][entry] : 0;
+    };
+    const auto same = [&](Index p) {
+        for (Index entry = 0; entry < taps_of(scheme); ++entry)
+            if (row(p, entry) != row(point, entry)) return false;
+        return true;
+    };
+    bool zero = true;
+    for (Index entry = 0; entry < taps_of(scheme); ++entry) zero = zero && row(point, entry) == 0;
+    if (zero) return -1;
+    Index p = 0;
+    while (!same(p)) ++p;
+    return p;
+}
+
+}  // namespace
+
+bool has_fast(const detail::Columns& columns) {
+    if (columns.form == Form::depthwise) return false;
+    bool several = false;
+    for (std::size_t a = 0; a < columns.axes.size(); ++a) {
+        const std::vector<Phase>& phases = columns.phases[a];
+        if (phases.empty()) return false;
+        for (const Phase& phase : phases) several = several || phase.taps > tap_step_of(columns, a);
+        if (columns.direction == Direction::forward && static_cast<Index>(phases.size()) < columns.axes[a].stride)
+            return false;  // dead phases are bias only
+    }
+    return several;
+}
+
+Index taps_together(const detail::Columns& columns, const Window& window, std::size_t axis) {
+    return ceil_div(window.taps_along[axis], tap_step_of(columns, axis));
+}
+
+FastWindow::FastWindow(Window window_, std::vector<Scheme> schemes_, const detail::Columns& shape)
+    : window(std::move(window_)), schemes(std::move(schemes_)), channels(shape.source_channels) {
+    for (std::size_t a = 0; a < schemes.size(); ++a) {
+        cut_taps(a, shape);
+        parts *= parts_along(a);
+        points *= points_of(schemes[a]);
+        outputs *= outputs_of(schemes[a]);
+        if (schemes[a] != Scheme::one) axes.push_back(a);
+    }
+    find_sets();
+    columns = static_cast<Index>(window.members.size()) * shape.target_channels;
+    steps = std::clamp<Index>(ceil_div(channels * parts, step_products), 1, channels);
+}
+
+// Taps `tap_step` apart see neighbours, of whom the first is the last one's where the source shrinks with them.
+void FastWindow::cut_taps(std::size_t axis, const detail::Columns& shape) {
+    const Axis& a = shape.axes[axis];
+    const Index q = taps_of(schemes[axis]), taps = window.taps_along[axis], divisor = std::gcd(a.stride, a.dilation);
+    const Index tap_step = tap_step_of(shape, axis), tap_shift = window.first()[axis].tap_shift;
+    const Index shift = tap_step * tap_shift;
+    spreads.push_back(a.dilation / divisor);
+    entry_steps.push_back(shift < 0 ? -shift : shift);
+    along.emplace_back();
+    for (Index set = 0; set < std::min(tap_step, taps); ++set) {
+        for (Index tap = set; tap < taps; tap += q * tap_step) {
+            const Index last = tap + (q - 1) * tap_step;
+            const FastPart up{tap * tap_shift, tap, tap_step}, down{last * tap_shift, last, -tap_step};
+            along.back().push_back(shift < 0 ? down : up);
+        }
+    }
+}
+
+void FastWindow::find_sets() {
+    std::vector<Index> number(static_cast<std::size_t>(points * parts), -1);
+    for (Index point = 0; point < points; ++point) {
+        for (Index part = 0; part < parts; ++part) {
+            Index same = 0, scale = 1, rest = point, rest_of_parts = part;
+            for (std::size_t a = schemes.size(); a-- > 0 && same >= 0;) {
+                const Index count = points_of(schemes[a]);
+                const FastPart& p = along[a][static_cast<std::size_t>(rest_of_parts % parts_along(a))];
+                unsigned entries = 0;
+                for (Index entry = 0; entry < taps_of(schemes[a]); ++entry) {
+                    const Index tap = p.first_tap + entry * p.tap_step;
+                    if (tap >= 0 && tap < window.taps_along[a]) entries |= 1u << entry;
+                }
+                const Index first = same_weights(schemes[a], rest % count, entries);
+                same = first < 0 ? -1 : same + first * scale;
+                scale *= count;
+                rest /= count;
+                rest_of_parts /= parts_along(a);
+            }
+            Index set = -1;
+            if (same >= 0) {
+                Index& known = number[static_cast<std::size_t>(same * parts + part)];
+                if (known < 0) {
+                    known = static_cast<Index>(sets.size());
+                    sets.push_back({part, point});
+                }
+                set = known;
+                ++products;
+            }
+            set_of.push_back(set);
+        }
+    }
+}
+
+FastColumns::FastColumns(const detail::Columns& columns_, FastChoice choice_)
+    : columns(columns_), choice(std::move(choice_)) {
+    const std::vector<Window> all = make_windows(columns.phases, choice.join);
+    Checked size = 0;
+    for (std::size_t w = 0; w < all.size(); ++w) {
+        FastWindow window(all[w], choice.schemes[w], columns);
+        window.weights = size.value();
+        window.bias = group_bias;
+        const Index last = panels(window) - 1;
+        const Checked of_window = Checked(last * columns.full_width + width(window, last)) *
+                                  static_cast<Index>(window.sets.size()) * columns.source_channels;
+        size = size + of_window;
+        group_bias += panels(window) * columns.full_width;
+        windows.push_back(std::move(window));
+    }
+    group_weights = size.value();
+    if ((size * columns.product_groups).overflowed()) throw std::bad_alloc();
+}
+
+Index FastColumns::width(const FastWindow& w, Index panel) const {
+    const Index left = w.columns - panel * columns.full_width;
+    return left > columns.full_width / 2 ? columns.full_width : columns.full_width / 2;
+}
+
+Index FastColumns::panel_weights(const FastWindow& w, Index panel) const {
+    return w.weights + panel * columns.full_width * static_cast<Index>(w.sets.size()) * columns.source_channels;
+}
+
+}  // namespace tconv

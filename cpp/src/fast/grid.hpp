@@ -1,0 +1,54 @@
+// How a window of the fast algorithms is cut: tiles of neighbouring rows, boxes of tiles, panels of columns.
+#pragma once
+
+#include <vector>
+
+#include "boxes.hpp"
+#include "direct/tiling.hpp"
+#include "fast/columns.hpp"
+
+namespace tconv {
+
+/// Memory that a box of transformed tiles may take that all workers share.
+inline constexpr Index shared_bytes = 8 << 20;
+/// Channels that are transformed at once.
+inline constexpr Index fast_chunk = 64;
+
+/// One window over the rows that the maps describe. A tile is `outputs` rows, neighbours along each axis; of a dilated
+/// kernel's, those that read the same pixels: every spread-th row.
+struct FastGrid {
+    const FastColumns& columns;
+    const FastWindow& window;
+    const std::vector<AxisMap>& maps;
+    const Layout &source, &target;
+    std::vector<Range> ranges;                       // [axis] rows
+    std::vector<Index> tiles;                        // [axis] of one of `spread` sets of rows
+    std::vector<Index> point_strides;                // [axis]
+    std::vector<std::vector<std::size_t>> phase_of;  // [member][axis] its number among the axis' phases
+    std::vector<Index> deltas;                       // [member] targets' distance from the first member's
+    Boxes boxes;                                     // of tiles: (batch, axes...)
+    bool plain;                                      // nothing to transform: products of pixels where they are
+    bool shared = false;                             // a box is transformed once, for all workers
+    Index block_tiles = 1;                           // that meet a block of columns together
+    Index block_panels = 1;                          // of a block of columns
+    Index row_numbers = 1;                           // from one tile of transformed channels to the next
+    Index sum_numbers = 1;                           // from one tile's sums to the next
+
+    FastGrid(const FastColumns& columns, const FastWindow& window, const std::vector<AxisMap>& maps,
+             const Layout& source, const Layout& target, Index batch, bool gathered, Index sum_bytes, int threads);
+
+    bool empty() const { return boxes.count() == 0; }
+    /// Numbers of a transformed box: [part][point][tile][channel].
+    Index transformed() const { return plain ? 0 : window.parts * window.points * boxes.points() * row_numbers; }
+    /// The source indices that a box needs along an axis, at most.
+    Index reach(std::size_t axis) const;
+    /// Numbers of a chunk of channels of the pixels of a box.
+    Index panel_numbers() const;
+    /// The first row of tile c along an axis.
+    Index row(std::size_t axis, Index c) const {
+        const Index lattice = c / tiles[axis], at = c % tiles[axis];
+        return ranges[axis].first + lattice + window.spreads[axis] * outputs_of(window.schemes[axis]) * at;
+    }
+};
+
+}  // namespace tconv

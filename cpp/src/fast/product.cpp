@@ -1,0 +1,177 @@
+#include "fast/product.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "checked.hpp"
+#include "dispatch.hpp"
+#include "pages.hpp"
+#include "parallel.hpp"
+
+namespace tconv {
+namespace {
+
+constexpr Index least_chunk = 16;       // channels: a line of a cache, which two threads should not write
+constexpr double least_unit = 1 << 20;  // products of a unit, or it is not cut again
+constexpr double most_waiting = 1.15;   // of the time of a stage: so long that threads wait for the last one
+
+/// Whether so many equal units keep threads waiting for the last ones.
+bool uneven(Index units, int threads) {
+    return static_cast<double>(ceil_div(units, threads) * threads) > most_waiting * static_cast<double>(units);
+}
+
+}  // namespace
+
+// Products and transforms are the same however they are cut, number by number.
+SharedCut::SharedCut(const FastGrid& grid, Index box, int threads)
+    : channels(fast_chunk), tiles(grid.block_tiles), panels(grid.block_panels) {
+    const detail::Columns& columns = grid.columns.columns;
+    const Index all_tiles = grid.boxes.points_of(box), all_panels = grid.columns.panels(grid.window);
+    while (channels / 2 >= least_chunk && uneven(ceil_div(columns.source_channels, channels), threads)) channels /= 2;
+    const double products =
+        static_cast<double>(grid.window.points * grid.window.parts * columns.source_channels * columns.full_width);
+    while (uneven(ceil_div(all_tiles, tiles) * ceil_div(all_panels, panels), threads) &&
+           static_cast<double>(tiles * panels) * products >= 2 * least_unit) {
+        if (panels > 1 && (panels * columns.full_width >= tiles || tiles <= columns.tile_rows)) {
+            panels = ceil_div(panels, 2);
+        } else if (tiles > columns.tile_rows) {
+            tiles = ceil_div(ceil_div(tiles, 2), columns.tile_rows) * columns.tile_rows;
+        } else {
+            break;
+        }
+    }
+}
+
+template <class T>
+FastProduct<T>::FastProduct(const FastPacked<T>& packed, const std::vector<AxisMap>& maps, Index batch,
+                            DataFormat format, int threads)
+    : packed_(packed),
+      maps_(maps),
+      source_(format, packed.columns.source_channels * packed.columns.product_groups,
+              extents_of(maps, &AxisMap::source_extent)),
+      target_(format, packed.columns.target_channels * packed.columns.product_groups,
+              extents_of(maps, &AxisMap::target_extent)),
+      gathered_(source_.channel != 1 || !std::is_same_v<T, C>),
+      staged_(target_.channel != 1 || !std::is_same_v<T, C>),
+      threads_(threads) {
+    for (const FastWindow& window : packed.windows)
+        grids_.emplace_back(packed, window, maps_, source_, target_, batch, gathered_, static_cast<Index>(sizeof(C)),
+                            threads);
+    for (const FastGrid& grid : grids_)
+        if (grid.shared && !grid.empty()) shared_numbers_ = std::max(shared_numbers_, grid.transformed());
+    Carver counter(nullptr);
+    FastWorker<T>(FastWork<T>{packed_,
+                              fast_kernels_for<C>(packed.kernels.isa),
+                              grids_,
+                              gathered_,
+                              staged_,
+                              nullptr,
+                              nullptr,
+                              nullptr,
+                              {}},
+                  counter);
+    worker_bytes_ = counter.used();
+}
+
+/// The bias as the windows' columns see it.
+template <class T>
+Buffer<compute_t<T>> FastProduct<T>::spread_bias(const T* bias) const {
+    if (bias == nullptr) return {};
+    const Index channels = packed_.columns.target_channels;
+    Buffer<C> spread(packed_.group_bias * packed_.columns.product_groups);
+    for (Index group = 0; group < packed_.columns.product_groups; ++group)
+        for (const FastWindow& w : packed_.windows)
+            for (Index n = 0; n < packed_.panels(w) * packed_.columns.full_width; ++n)
+                spread[group * packed_.group_bias + w.bias + n] =
+                    n < w.columns ? widen(bias[group * channels + n % channels]) : C(0);
+    return spread;
+}
+
+template <class T>
+void FastProduct<T>::operator()(const T* source, const T* bias, T* target, Finish<C> finish) const {
+    const Buffer<C> spread = spread_bias(bias);
+    const FastWork<T> work{packed_, fast_kernels_for<C>(packed_.kernels.isa),  grids_, gathered_, staged_, source,
+                           target,  bias == nullptr ? nullptr : spread.data(), finish};
+    Buffer<char> memory(worker_bytes_ * threads_);
+    Buffer<C> transformed(shared_numbers_);
+    prefer_large_pages(transformed.data(), shared_numbers_ * static_cast<Index>(sizeof(C)));
+    std::vector<FastWorker<T>> workers;
+    workers.reserve(static_cast<std::size_t>(threads_));
+    for (int i = 0; i < threads_; ++i) {
+        Carver carver(memory.data() + worker_bytes_ * i);
+        workers.emplace_back(work, carver);
+    }
+    run_own(workers);
+    for (std::size_t g = 0; g < grids_.size(); ++g)
+        if (grids_[g].shared) run_shared(g, workers, transformed.data());
+}
+
+/// Boxes that a worker transforms for itself.
+template <class T>
+void FastProduct<T>::run_own(std::vector<FastWorker<T>>& workers) const {
+    std::vector<Index> first{0};
+    for (const FastGrid& grid : grids_)
+        first.push_back(first.back() + (grid.shared ? 0 : grid.boxes.count() * packed_.columns.product_groups));
+    parallel_for(threads_, first.back(), [&](Index unit, int number) {
+        const auto next = std::upper_bound(first.begin(), first.end(), unit);
+        const auto grid = static_cast<std::size_t>(next - first.begin()) - 1;
+        const Index boxes = grids_[grid].boxes.count(), rest = unit - first[grid];
+        FastWorker<T>& worker = workers[static_cast<std::size_t>(number)];
+        worker.enter(grid, rest / boxes, rest % boxes);
+        worker.compute();
+    });
+}
+
+/// Boxes that all workers transform together, chunks of channels each, and then multiply, tiles and columns each.
+template <class T>
+void FastProduct<T>::run_shared(std::size_t number, std::vector<FastWorker<T>>& workers, C* transformed) const {
+    const FastGrid& grid = grids_[number];
+    const Index boxes = grid.boxes.count(), channels = packed_.columns.source_channels;
+    const Index panels = packed_.panels(grid.window);
+    for (Index group = 0; group < packed_.columns.product_groups; ++group) {
+        for (Index box = 0; box < boxes; ++box) {
+            const SharedCut cut(grid, box, threads_);
+            parallel_for(threads_, ceil_div(channels, cut.channels), [&](Index chunk, int worker) {
+                FastWorker<T>& w = workers[static_cast<std::size_t>(worker)];
+                w.enter(number, group, box);
+                const Index channel = chunk * cut.channels;
+                w.transform(channel, std::min(channel + cut.channels, channels), transformed);
+            });
+            const Index tiles = grid.boxes.points_of(box);
+            const Index tile_blocks = ceil_div(tiles, cut.tiles);
+            parallel_for(threads_, ceil_div(panels, cut.panels) * tile_blocks, [&](Index unit, int worker) {
+                FastWorker<T>& w = workers[static_cast<std::size_t>(worker)];
+                w.enter(number, group, box);
+                const Index tile = unit % tile_blocks * cut.tiles, panel = unit / tile_blocks * cut.panels;
+                w.multiply(tile, std::min(tile + cut.tiles, tiles), panel, std::min(panel + cut.panels, panels),
+                           transformed);
+            });
+        }
+    }
+}
+
+template <class T>
+std::shared_ptr<const FastPacked<T>> FastCache<T>::get(const detail::Packed<T>& packed, const FastChoice& choice) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto same = std::find_if(latest_.begin(), latest_.end(), [&](const auto& p) { return p->choice == choice; });
+    if (same != latest_.end()) {
+        std::rotate(latest_.begin(), same, same + 1);
+    } else {
+        if (latest_.size() == most) latest_.pop_back();
+        auto transformed = std::make_shared<FastPacked<T>>(packed, choice, packed.kernels->isa);
+        transformed->fill(packed, default_threads());
+        latest_.insert(latest_.begin(), std::move(transformed));
+    }
+    return latest_.front();
+}
+
+template class FastCache<float>;
+template class FastCache<double>;
+template class FastCache<float16>;
+template class FastCache<bfloat16>;
+template class FastProduct<float>;
+template class FastProduct<double>;
+template class FastProduct<float16>;
+template class FastProduct<bfloat16>;
+
+}  // namespace tconv

@@ -1,0 +1,67 @@
+// Every product with a transformed kernel, in parallel.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "fast/worker.hpp"
+
+namespace tconv {
+
+/// How threads share a box: channels that one transforms, tiles and panels that one multiplies.
+struct SharedCut {
+    Index channels, tiles, panels;
+
+    SharedCut(const FastGrid& grid, Index box, int threads);
+};
+
+/// A fast product over the rows that the maps describe, with everything decided but the data. The packed kernel must
+/// outlive it. Immutable: threads may share it.
+template <class T>
+class FastProduct {
+  public:
+    using C = compute_t<T>;
+
+    FastProduct(const FastPacked<T>& packed, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
+                int threads);
+    FastProduct(const FastProduct&) = delete;  // its grids point into it
+    FastProduct& operator=(const FastProduct&) = delete;
+
+    /// target = finish(bias + kernel applied to source). Every sum is made in an order that depends on the kernel's
+    /// shape, the choice and the instruction set alone, so that the bits are the same for every number of threads.
+    /// Throws std::bad_alloc before anything is written.
+    void operator()(const T* source, const T* bias, T* target, Finish<C> finish) const;
+
+    const std::vector<FastGrid>& grids() const { return grids_; }
+    int threads() const { return threads_; }
+    /// Bytes of memory that a call takes for all workers.
+    Index workspace() const { return worker_bytes_ * threads_ + shared_numbers_ * static_cast<Index>(sizeof(C)); }
+
+  private:
+    Buffer<C> spread_bias(const T* bias) const;
+    void run_shared(std::size_t grid, std::vector<FastWorker<T>>& workers, C* transformed) const;
+    void run_own(std::vector<FastWorker<T>>& workers) const;
+
+    const FastPacked<T>& packed_;
+    std::vector<AxisMap> maps_;
+    Layout source_, target_;
+    bool gathered_, staged_;
+    std::vector<FastGrid> grids_;
+    int threads_;
+    Index worker_bytes_ = 0, shared_numbers_ = 0;
+};
+
+/// The latest transformations of one packed kernel, shared by plans for several geometries.
+template <class T>
+class FastCache {
+  public:
+    std::shared_ptr<const FastPacked<T>> get(const detail::Packed<T>& packed, const FastChoice& choice);
+
+  private:
+    static constexpr std::size_t most = 2;
+    std::mutex mutex_;
+    std::vector<std::shared_ptr<const FastPacked<T>>> latest_;  // the last one first
+};
+
+}  // namespace tconv

@@ -1,0 +1,312 @@
+// A fast worker's box: where its tiles read and write, and the products between the transforms.
+#include "fast/worker.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+namespace tconv {
+namespace {
+
+/// The most that any grid asks for.
+template <class Number>
+Index most(const std::vector<FastGrid>& grids, const Number& number) {
+    Index most = 1;
+    for (const FastGrid& grid : grids) most = std::max(most, grid.empty() ? 0 : number(grid));
+    return most;
+}
+
+}  // namespace
+
+template <class T>
+FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
+    : work_(work), shape_(work.packed.columns), rank_(work.packed.columns.axes.size()) {
+    const Index axes = static_cast<Index>(rank_), lanes = shape_.full_width / 2;
+    const auto along = [&](const auto& number) {
+        return most(work_.grids, [&](const FastGrid& grid) {
+            Index sum = 0;
+            for (std::size_t a = 0; a < rank_; ++a) sum += grid.boxes.size()[a + 1] * number(grid, a);
+            return sum;
+        });
+    };
+    const Index indices = along([](const FastGrid& grid, std::size_t a) {
+        return grid.window.parts_along(a) * points_of(grid.window.schemes[a]) + 1;
+    });
+    first_ = carver.take<Index>(axes + 1);
+    last_ = carver.take<Index>(axes + 1);
+    at_ = carver.take<Index>(axes + 1);
+    sources_ = carver.take<Index*>(axes);
+    targets_ = carver.take<Index*>(axes);
+    valid_ = carver.take<unsigned char*>(axes);
+    whole_ = carver.take<bool*>(axes);
+    inside_ = carver.take<bool*>(axes);
+    pixel_strides_ = carver.take<Index>(axes);
+    low_ = carver.take<Index>(axes);
+    count_ = carver.take<Index>(axes);
+    indices_ = carver.take<Index>(indices);
+    bits_ = carver.take<unsigned char>(
+        along([this](const FastGrid&, std::size_t a) { return static_cast<Index>(shape_.phases[a].size()); }));
+    flags_ = carver.take<bool>(along([](const FastGrid& g, std::size_t a) { return 1 + g.window.parts_along(a); }));
+    const Index points = most(work_.grids, [](const FastGrid& g) { return g.window.points; });
+    const Index outputs = most(work_.grids, [](const FastGrid& g) { return g.window.outputs; });
+    entries_ = carver.take<Index>(axes);
+    relative_ = carver.take<Index>(points);
+    slices_ = carver.take<Slice>(outputs);
+    places_ = carver.take<Index>(outputs);
+    digits_ = carver.take<Index>(outputs * axes);
+    here_ = carver.take<bool>(outputs);
+    const Index columns = most(work_.grids, [&](const FastGrid& g) { return g.block_panels * shape_.full_width; });
+    pieces_ = carver.take<Piece>(columns);
+    runs_ = carver.take<Piece>(columns);
+    const auto padded = [this](const FastGrid& g) { return g.block_tiles + shape_.tile_rows; };
+    pixels_ = carver.take<const C*>(
+        most(work_.grids, [&](const FastGrid& g) { return std::max(g.window.points, g.window.parts * padded(g)); }));
+    next_ = carver.take<const C*>(points);
+    panel_ =
+        carver.take<C>(work_.gathered ? most(work_.grids, [](const FastGrid& g) { return g.panel_numbers(); }) : 0);
+    lines_ = carver.take<const C*>(points);
+    const Index parts = most(work_.grids, [](const FastGrid& g) { return g.window.parts; });
+    row_offsets_ = carver.take<Index>(parts);
+    panel_offsets_ = carver.take<Index>(parts);
+    between_ = carver.take<C>(points * fast_chunk);
+    transformed_ = carver.take<C>(most(work_.grids, [](const FastGrid& g) { return g.shared ? 0 : g.transformed(); }));
+    sums_ = carver.take<C>(most(work_.grids, [&](const FastGrid& g) { return g.block_tiles * g.sum_numbers; }) + lanes);
+    const bool lines = most(work_.grids, [](const FastGrid& g) { return g.target.channel; }) > 1;
+    const Index staged = most(work_.grids, [&](const FastGrid& g) {
+        return lines ? line_numbers(g) : g.window.outputs * g.block_panels * shape_.full_width;
+    });
+    staged_ = carver.take<C>(work_.staged ? staged : 0);
+    turned_ = carver.take<C>(lines ? staged : 0);
+    segment_ = carver.take<Segment>(lines ? columns : 0);
+    from_ = carver.take<const C*>(lines ? columns : 0);
+    rows_ = carver.take<Index>(lines ? outputs : 0);
+}
+
+template <class T>
+void FastWorker<T>::enter(std::size_t number, Index group, Index box) {
+    const FastGrid* grid = &work_.grids[number];
+    if (grid == grid_ && group == group_ && box == box_) return;
+    grid_ = grid;
+    group_ = group;
+    box_ = box;
+    grid_->boxes.locate(box, first_, last_);
+    tiles_ = 1;
+    for (std::size_t a = 0; a <= rank_; ++a) tiles_ *= last_[a] - first_[a];
+    look_along_axes();
+    look_within();
+}
+
+/// What is the same for all tiles of a window.
+template <class T>
+void FastWorker<T>::look_within() {
+    const FastWindow& w = grid_->window;
+    const std::size_t transformed = w.axes.size();
+    of_plane_ = transformed > 1;
+    slice_points_ = slice_outputs_ = 1;
+    for (std::size_t i = transformed > 2 ? transformed - 2 : 0; i < transformed; ++i) {
+        slice_points_ *= points_of(w.schemes[w.axes[i]]);
+        slice_outputs_ *= outputs_of(w.schemes[w.axes[i]]);
+    }
+    slices_count_ = w.outputs / slice_outputs_;
+    for (Index o = 0; o < w.outputs; ++o) {
+        Index rest = o, point = 0, place = 0;
+        for (std::size_t a = rank_; a-- > 0;) {
+            const Index digit = rest % outputs_of(w.schemes[a]);
+            rest /= outputs_of(w.schemes[a]);
+            digits_[o * static_cast<Index>(rank_) + static_cast<Index>(a)] = digit;
+            point += digit * grid_->point_strides[a];
+            place += digit * w.spreads[a] * grid_->maps[a].target_step * grid_->target.axes[a];
+        }
+        if (o % slice_outputs_ == 0) slices_[o / slice_outputs_] = {point, place};
+        if (o < slice_outputs_) places_[o] = place;
+    }
+}
+
+/// What a box reads and writes along each axis.
+template <class T>
+void FastWorker<T>::look_along_axes() {
+    const FastWindow& w = grid_->window;
+    Index* indices = indices_;
+    unsigned char* bits = bits_;
+    bool* flags = flags_;
+    for (std::size_t a = 0; a < rank_; ++a) {
+        const AxisMap& map = grid_->maps[a];
+        const Phase& first_phase = w.window.first()[a];
+        const Index spread = w.spreads[a], entries = points_of(w.schemes[a]), outputs = outputs_of(w.schemes[a]);
+        const std::vector<Phase>& phases = shape_.phases[a];
+        sources_[a] = indices;
+        inside_[a] = flags;
+        Index low = map.source_extent, high = -1;
+        for (Index c = first_[a + 1]; c < last_[a + 1]; ++c) {
+            const Index pixel = map.source(first_phase, grid_->row(a, c), 0);
+            for (const FastPart& part : w.along[a]) {
+                bool all = true;
+                for (Index e = 0; e < entries; ++e) {
+                    const Index index = pixel + part.source + w.entry_steps[a] * e;
+                    const bool inside = index >= 0 && index < map.source_extent;
+                    *indices++ = inside ? index : -1;
+                    if (inside) low = std::min(low, index), high = std::max(high, index);
+                    all = all && inside;
+                }
+                *flags++ = all;
+            }
+        }
+        low_[a] = low;
+        count_[a] = std::max<Index>(high - low + 1, 0);
+        targets_[a] = indices;
+        valid_[a] = bits;
+        whole_[a] = flags;
+        for (Index c = first_[a + 1]; c < last_[a + 1]; ++c) {
+            const Index row = grid_->row(a, c);
+            *indices++ = map.target(first_phase, row) * grid_->target.axes[a];
+            for (const Phase& phase : phases) {
+                const Index begin = map.first(phase), end = std::min(map.last(phase), grid_->ranges[a].last);
+                unsigned char mask = 0;
+                for (Index i = 0; i < outputs; ++i)
+                    if (row + spread * i >= begin && row + spread * i < end)
+                        mask = static_cast<unsigned char>(mask | 1u << i);
+                *bits++ = mask;
+            }
+            const Range& range = grid_->ranges[a];
+            *flags++ = row >= range.common_first && row + spread * (outputs - 1) < range.common_last;
+        }
+    }
+    if (work_.gathered) return;
+    for (std::size_t a = 0; a < rank_; ++a) {
+        pixel_strides_[a] = grid_->source.axes[a];
+        low_[a] = 0;
+    }
+    batch_stride_ = grid_->source.batch;
+    if constexpr (std::is_same_v<T, C>)
+        origin_ = work_.source + first_[0] * batch_stride_ + group_ * shape_.source_channels;
+}
+
+/// Turns to a tile; and from there to the next.
+template <class T>
+void FastWorker<T>::locate(Index tile) {
+    for (std::size_t a = rank_ + 1; a-- > 0;) {
+        const Index extent = last_[a] - first_[a];
+        at_[a] = tile % extent;
+        tile /= extent;
+    }
+}
+template <class T>
+void FastWorker<T>::advance() {
+    for (std::size_t a = rank_ + 1; a-- > 0;) {
+        if (++at_[a] < last_[a] - first_[a]) return;
+        at_[a] = 0;
+    }
+}
+
+template <class T>
+void FastWorker<T>::multiply(Index first, Index last, Index first_panel, Index last_panel, const C* transformed) {
+    for (Index panel = first_panel; panel < last_panel; panel += grid_->block_panels) {
+        const Index end = std::min(panel + grid_->block_panels, last_panel);
+        cut_columns(panel * shape_.full_width, std::min(end * shape_.full_width, grid_->window.columns));
+        for (Index tile = first; tile < last; tile += grid_->block_tiles) {
+            const Index tiles = std::min(grid_->block_tiles, last - tile);
+            if (grid_->plain) {
+                multiply_plain(tile, tiles, panel, end);
+            } else {
+                multiply_panels(tile, tiles, panel, end, transformed);
+            }
+            if (grid_->target.channel != 1) {
+                store_lines(tile, tiles);
+                continue;
+            }
+            locate(tile);
+            for (Index t = 0; t < tiles; ++t, advance()) store(sums_ + t * grid_->sum_numbers);
+        }
+    }
+}
+
+/// sums[tile][point][column] of `count` tiles, from the first one on.
+template <class T>
+void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel, Index last_panel,
+                                    const C* transformed) {
+    const FastWindow& w = grid_->window;
+    const FastPacked<T>& packed = work_.packed;
+    const Index capacity = grid_->boxes.points(), block_width = grid_->block_panels * shape_.full_width;
+    const Index of_part = w.points * capacity * grid_->row_numbers;
+    Rows<C> t{};
+    t.row_step = grid_->row_numbers;
+    t.count = count;
+    t.c_step = grid_->sum_numbers;
+    t.row_offsets = row_offsets_;
+    t.panel_offsets = panel_offsets_;
+    for (Index point = 0; point < w.points; ++point) {
+        const Index* const sets = w.set_of.data() + point * w.parts;
+        for (Index panel = first_panel; panel < last_panel; ++panel) {
+            const Index width = packed.width(w, panel);
+            const auto kernel = work_.transforms.multiply[width == shape_.full_width ? 1 : 0];
+            const C* const weights =
+                packed.weights.data() + group_ * packed.group_weights + packed.panel_weights(w, panel);
+            t.c = sums_ + point * block_width + (panel - first_panel) * shape_.full_width;
+            t.far = panel == first_panel;
+            for (Index step = 0; step < w.steps; ++step) {
+                const Index channel = w.step_channel(step);
+                t.channels = w.step_channel(step + 1) - channel;
+                t.taps = 0;
+                for (Index part = 0; part < w.parts; ++part) {
+                    if (sets[part] < 0) continue;
+                    row_offsets_[t.taps] = part * of_part;
+                    panel_offsets_[t.taps++] = sets[part] * t.channels * width;
+                }
+                t.rows = transformed + (point * capacity + first) * t.row_step + channel;
+                t.panel = weights + channel * static_cast<Index>(w.sets.size()) * width;
+                t.load = step > 0;
+                kernel(t);
+            }
+        }
+    }
+}
+
+/// The same of a window without transforms: the pixels are where they are.
+template <class T>
+void FastWorker<T>::multiply_plain(Index first, Index count, Index first_panel, Index last_panel) {
+    const FastWindow& w = grid_->window;
+    const FastPacked<T>& packed = work_.packed;
+    const Index strip_rows = shape_.tile_rows;
+    const C* pixel[1];
+    find_relative();
+    locate(first);
+    for (Index tile = 0; tile < count; ++tile, advance()) {
+        const C** to = pixels_ + tile / strip_rows * w.parts * strip_rows + tile % strip_rows;
+        for (Index part = 0; part < w.parts; ++part) {
+            find_pixels(part, 0, pixel);
+            to[part * strip_rows] = pixel[0];
+        }
+    }
+    Tile<C> t{};
+    t.taps = w.parts;
+    t.c_stride = grid_->sum_numbers;
+    for (Index panel = first_panel; panel < last_panel; ++panel) {
+        const Index width = packed.width(w, panel);
+        const auto& kernels = packed.kernels.multiply[width == shape_.full_width ? 1 : 0];
+        const C* const weights = packed.weights.data() + group_ * packed.group_weights + packed.panel_weights(w, panel);
+        C* const sums = sums_ + (panel - first_panel) * shape_.full_width;
+        for (Index step = 0; step < w.steps; ++step) {
+            t.offset = w.step_channel(step);
+            t.channels = w.step_channel(step + 1) - t.offset;
+            t.panel = weights + t.offset * w.parts * width;
+            t.load = step > 0;
+            for (Index tile = 0; tile < count; tile += strip_rows) {
+                t.rows = pixels_ + tile * w.parts;
+                t.c = sums + tile * grid_->sum_numbers;
+                kernels[std::min(strip_rows, count - tile) - 1](t);
+            }
+        }
+    }
+}
+
+template <class T>
+void FastWorker<T>::compute() {
+    if (!grid_->plain) transform(0, shape_.source_channels, transformed_);
+    multiply(0, tiles_, 0, work_.packed.panels(grid_->window), transformed_);
+}
+
+template class FastWorker<float>;
+template class FastWorker<double>;
+template class FastWorker<float16>;
+template class FastWorker<bfloat16>;
+
+}  // namespace tconv

@@ -1,0 +1,158 @@
+// One worker of a fast product, in memory of its own: it transforms tiles of pixels, multiplies them with panels of
+// transformed weights, and transforms the sums to outputs.
+#pragma once
+
+#include "carver.hpp"
+#include "fast/grid.hpp"
+#include "fast/packed.hpp"
+
+namespace tconv {
+
+/// What all workers of a fast product share.
+template <class T>
+struct FastWork {
+    const FastPacked<T>& packed;
+    const FastKernels<compute_t<T>>& transforms;
+    const std::vector<FastGrid>& grids;
+    bool gathered;  // the source is turned or converted, chunk by chunk
+    bool staged;    // the target is, row by row
+    const T* source;
+    T* target;
+    const compute_t<T>* bias;  // [group][window][column], or nullptr
+    Finish<compute_t<T>> finish;
+};
+
+template <class T>
+class FastWorker {
+  public:
+    using C = compute_t<T>;
+
+    /// Takes its memory from the carver; computes nothing when that only counts.
+    FastWorker(const FastWork<T>& work, Carver& carver);
+
+    /// Turns to a box of a grid and a product group.
+    void enter(std::size_t grid, Index group, Index box);
+    /// All of the box.
+    void compute();
+    /// The channels [first, last) of all tiles of the box, to `transformed`: see FastGrid::transformed.
+    void transform(Index first, Index last, C* transformed);
+    /// The tiles [first, last) of the box with the panels [first_panel, last_panel).
+    void multiply(Index first, Index last, Index first_panel, Index last_panel, const C* transformed);
+    Index tiles() const { return tiles_; }
+
+  private:
+    /// Columns of a block, of one member or of several, that lie side by side in the target.
+    struct Piece {
+        Index first, count;  // of the columns that are stored together
+        Index member, place;
+    };
+
+    void look_along_axes();
+    void look_within();
+    void gather(Index first_channel, Index channels);
+    void locate(Index tile);
+    void advance();
+    void find_relative();
+    void transform_tiles(Index first, Index channels, Index offset, C* transformed);
+    void prefetch(Index channels) const;
+    void find_pixels(Index part, Index channel, const C** pixels);
+    void analyse(const C* const* pixels, C* to, Index to_point, Index channels);
+    void multiply_panels(Index first, Index count, Index first_panel, Index last_panel, const C* transformed);
+    void multiply_plain(Index first, Index count, Index first_panel, Index last_panel);
+    void cut_columns(Index first, Index last);
+    void store(C* sums);
+    void finish(const C* sums, T* target, const Piece* piece);
+    void narrow_rows(T* target, const Piece& piece);
+    bool find_targets(const Piece& piece);
+    void synthesise(C* sums);
+    template <class Row>
+    void finish_columns(const C* sums, Index column, Index columns, const Row& row);
+    template <class Row>
+    void finish_rows(const C* sums, const Row& row) {
+        finish_columns(sums, 0, columns_, row);
+    }
+    Index line_rows(const FastGrid& grid) const;
+    Index line_numbers(const FastGrid& grid) const;
+    void store_lines(Index first, Index count);
+    void store_segment(C* sums, Index tiles);
+    void store_columns(Index member, Index count, Index channel, Index some, Index tiles);
+    void store_line(Index count, Index offset, Index begin, Index end, T* target, Index to, Index step,
+                    const Lines& lines);
+
+    const FastWork<T>& work_;
+    const detail::Columns& shape_;
+    std::size_t rank_;
+
+    // The box, along its axes.
+    const FastGrid* grid_ = nullptr;
+    Index group_ = 0, box_ = -1, tiles_ = 0;
+    Index *first_, *last_;                  // [batch, axes...]
+    Index **sources_, **targets_;           // [axis] [tile][part][entry] of pixels, or -1; [tile][output]
+    bool** inside_;                         // [axis] [tile][part] every entry is a pixel
+    unsigned char** valid_;                 // [axis] [tile][phase] a bit for each output that the phase has
+    bool** whole_;                          // [axis] [tile] every phase of the window has every output
+    Index *pixel_strides_, *low_, *count_;  // [axis] of the pixels where they are read
+    Index batch_stride_ = 0;
+    const C* origin_ = nullptr;
+    Index* indices_;
+    unsigned char* bits_;
+    bool* flags_;
+
+    // A tile.
+    Index* at_;       // [batch, axes...] in the box
+    Index* entries_;  // [axis] where the tile's sources begin
+
+    // What is the same for all tiles of a window. The last one or two transformed axes are transformed together, as a
+    // line or a plane of points; a slice is one of them, among the points of the axes before.
+    Index* relative_;  // [point] of pixels, from the first one's
+    struct Slice {
+        Index point, place;  // its first point; its outputs' distance from the tile's first target
+    };
+    Slice* slices_;
+    Index slices_count_ = 0, slice_points_ = 1, slice_outputs_ = 1;
+    Index* places_;  // [output of a slice] distance from the first one's target
+    Index* digits_;  // [output of all slices][axis]
+    bool of_plane_ = false;
+    bool* here_;  // [output] there is such a target
+    Piece *pieces_, *runs_;
+    Index pieces_count_ = 0, runs_count_ = 0, first_column_ = 0, columns_ = 0;
+
+    const C **pixels_, **next_, **lines_;  // [point], or [strip][part][row]
+    Index *row_offsets_, *panel_offsets_;  // [part]
+    C *panel_, *between_, *transformed_, *sums_, *staged_;
+
+    // Channels first: neighbours along the last axis.
+    struct Segment {
+        Index first, last;  // outputs that a member has
+        const C* from;
+    };
+    C* turned_;         // [column][row]
+    Segment* segment_;  // [member of a run]
+    const C** from_;    // the same
+    Index* rows_;       // [output] of the first tile, times the width of a row
+    Index segment_rows_ = 0;
+};
+
+/// The last axes, bias and activation of some columns, output o of slice s to row(s, o), which may be none.
+template <class T>
+template <class Row>
+void FastWorker<T>::finish_columns(const C* sums, Index column, Index columns, const Row& row) {
+    const FastWindow& w = grid_->window;
+    const Index width = grid_->block_panels * shape_.full_width;
+    const C* const bias = work_.bias == nullptr
+                              ? nullptr
+                              : work_.bias + group_ * work_.packed.group_bias + w.bias + first_column_ + column;
+    const std::size_t count = w.axes.size();
+    const auto scheme = [&](std::size_t i) {
+        return i < count ? static_cast<std::size_t>(w.schemes[w.axes[i]]) : std::size_t(0);
+    };
+    const auto run = of_plane_ ? work_.transforms.finish_plane[scheme(count - 2)][scheme(count - 1)]
+                               : work_.transforms.finish[scheme(count - 1)];
+    C* to[9];
+    for (Index s = 0; s < slices_count_; ++s) {
+        for (Index o = 0; o < slice_outputs_; ++o) to[o] = row(s, o);
+        run(sums + slices_[s].point * width + column, width, to, columns, bias, work_.finish);
+    }
+}
+
+}  // namespace tconv

@@ -1,0 +1,163 @@
+// A fast worker's channels-first target: outputs are turned, so that the numbers of a channel are stored line by line.
+#include <algorithm>
+#include <type_traits>
+
+#include "checked.hpp"
+#include "fast/worker.hpp"
+#include "gather.hpp"
+
+namespace tconv {
+namespace {
+
+constexpr Index numbers_together = 1 << 14;  // outputs that are turned, and stay in a cache
+constexpr Index turned_together = 16;        // rows: a multiple of any vector's width
+
+Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
+
+}  // namespace
+
+/// Rows of outputs that are turned together, at most.
+template <class T>
+Index FastWorker<T>::line_rows(const FastGrid& grid) const {
+    const Index outputs = grid.window.outputs;
+    return outputs * std::max<Index>(numbers_together / (outputs * grid.block_panels * shape_.full_width), 1);
+}
+
+/// Numbers of all of them.
+template <class T>
+Index FastWorker<T>::line_numbers(const FastGrid& grid) const {
+    return round_up(line_rows(grid), turned_together) * grid.block_panels * shape_.full_width;
+}
+
+/// The sums of `count` tiles of the box, to their outputs: neighbours along the last axis go together.
+template <class T>
+void FastWorker<T>::store_lines(Index first, Index count) {
+    const Index most = line_rows(*grid_) / grid_->window.outputs, along = grid_->tiles[rank_ - 1];
+    for (Index tile = first; tile < first + count;) {
+        locate(tile);
+        const Index c = first_[rank_] + at_[rank_];
+        const Index some = std::min({first + count - tile, last_[rank_] - c, along - c % along, most});
+        store_segment(sums_ + (tile - first) * grid_->sum_numbers, some);
+        tile += some;
+    }
+}
+
+/// The sums of neighbours along the last axis, of which the first one is the current tile.
+template <class T>
+void FastWorker<T>::store_segment(C* sums, Index tiles) {
+    const FastWindow& w = grid_->window;
+    const Index lanes = shape_.full_width / 2, width = round_up(columns_, lanes);
+    const Index outputs = outputs_of(w.schemes[rank_ - 1]), length = tiles * outputs;
+    segment_rows_ = round_up(w.outputs * tiles, turned_together);
+    for (Index o = 0; o < w.outputs; ++o) rows_[o] = (o / outputs * length + o % outputs) * width;
+    for (Index t = 0; t < tiles; ++t, sums += grid_->sum_numbers) {
+        synthesise(sums);
+        C* const first = staged_ + t * outputs * width;
+        finish_rows(sums, [&](Index s, Index o) { return first + rows_[s * slice_outputs_ + o]; });
+    }
+    work_.packed.kernels.turn(staged_, width, turned_, segment_rows_, segment_rows_, width);
+
+    const Index channels = shape_.target_channels, run = w.window.run, end = first_column_ + columns_;
+    for (Index column = first_column_; column < end;) {
+        const Index member = column / channels, channel = column % channels, first_member = member - member % run;
+        // Channels of which all members of the run are here.
+        const Index low = std::max<Index>(first_column_ - first_member * channels, 0);
+        const Index high = std::min(end - (first_member + run - 1) * channels, channels);
+        const bool together = run > 1 && channel >= low && channel < high;
+        const Index rest = channel < low && low < high ? low : channels;
+        const Index some = std::min(together ? high - channel : rest - channel, end - column);
+        if (!together) {
+            store_columns(member, 1, channel, some, tiles);
+        } else if (member == first_member) {
+            store_columns(member, run, channel, some, tiles);
+        }
+        column += some;
+    }
+}
+
+/// `some` channels of `count` members that follow each other along the last axis, from the turned outputs.
+template <class T>
+void FastWorker<T>::store_columns(Index member, Index count, Index channel, Index some, Index tiles) {
+    const FastWindow& w = grid_->window;
+    const std::size_t inner = rank_ - 1;
+    const AxisMap& map = grid_->maps[inner];
+    const Index spread = w.spreads[inner], outputs = outputs_of(w.schemes[inner]), length = tiles * outputs;
+    const Index row = grid_->row(inner, first_[rank_] + at_[rank_]), channels = shape_.target_channels;
+    Index begin = 0, end = length;  // outputs that all members have
+    for (Index q = 0; q < count; ++q) {
+        const Phase& phase = w.window.members[static_cast<std::size_t>(member + q)][inner];
+        const Index first = map.first(phase), last = std::min(map.last(phase), grid_->ranges[inner].last);
+        segment_[q].first = std::clamp<Index>(ceil_div(first - row, spread), 0, length);
+        segment_[q].last = std::clamp<Index>(ceil_div(last - row, spread), segment_[q].first, length);
+        begin = std::max(begin, segment_[q].first);
+        end = std::min(end, segment_[q].last);
+        segment_[q].from = turned_ + ((member + q) * channels + channel - first_column_) * segment_rows_;
+    }
+    end = std::max(begin, end);
+    Index place = (first_[0] + at_[0]) * grid_->target.batch + grid_->deltas[static_cast<std::size_t>(member)] +
+                  (group_ * channels + channel) * grid_->target.channel;
+    for (std::size_t a = 0; a < rank_; ++a) place += targets_[a][at_[a + 1]];
+    const Index step = spread * map.target_step;
+    const auto& phase_of = grid_->phase_of[static_cast<std::size_t>(member)];
+    for (Index o = 0; o < w.outputs; o += outputs) {
+        here_[o] = true;
+        for (std::size_t a = 0; a < inner; ++a) {
+            const auto phases = static_cast<Index>(shape_.phases[a].size());
+            const Index digit = digits_[o * static_cast<Index>(rank_) + static_cast<Index>(a)];
+            const unsigned char bits = valid_[a][at_[a + 1] * phases + static_cast<Index>(phase_of[a])];
+            here_[o] = here_[o] && (bits >> digit & 1) != 0;
+        }
+    }
+    for (Index c = 0; c < some; ++c, place += grid_->target.channel) {
+        Lines lines;
+        lines.ahead = c + 1 < some ? grid_->target.channel : 0;
+        for (Index o = 0; o < w.outputs; o += outputs) {
+            if (!here_[o]) continue;
+            const Index to = place + slices_[o / slice_outputs_].place + places_[o % slice_outputs_];
+            store_line(count, c * segment_rows_ + o * tiles, begin, end, work_.target, to, step, lines);
+        }
+    }
+}
+
+/// Number q of output i goes to target[to + i*step + q]: those that all columns have, and what is left of each.
+template <class T>
+void FastWorker<T>::store_line(Index count, Index offset, Index begin, Index end, T* target, Index to, Index step,
+                               const Lines& lines) {
+    for (Index q = 0; q < count; ++q) {
+        const C* const from = segment_[q].from + offset;
+        for (Index i = segment_[q].first; i < std::min(segment_[q].last, begin); ++i)
+            target[to + i * step + q] = narrow<T>(from[i]);
+        for (Index i = std::max(segment_[q].first, end); i < segment_[q].last; ++i)
+            target[to + i * step + q] = narrow<T>(from[i]);
+        from_[q] = from + begin;
+    }
+    if (begin == end) return;
+    const Kernels<C>& kernels = work_.packed.kernels;
+    T* __restrict here = target + (to + begin * step);
+    const Index n = end - begin;
+    if (count == step) {
+        if constexpr (std::is_same_v<T, C>) {
+            kernels.interleave(from_, count, n, here, lines);
+        } else {
+            kernels.interleave(from_, count, n, staged_, Lines());  // whose rows are turned
+            narrow(work_.packed.converters, staged_, here, count * n);
+        }
+        return;
+    }
+    if constexpr (std::is_same_v<T, C>) {
+        constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+        if (lines.ahead != 0 && step <= line)
+            for (Index i = 0; i < n * step; i += line) __builtin_prefetch(here + lines.ahead + i, 1);
+    }
+    for (Index q = 0; q < count; ++q) {
+        const C* __restrict const from = from_[q];
+        for (Index i = 0; i < n; ++i) here[i * step + q] = narrow<T>(from[i]);
+    }
+}
+
+template class FastWorker<float>;
+template class FastWorker<double>;
+template class FastWorker<float16>;
+template class FastWorker<bfloat16>;
+
+}  // namespace tconv

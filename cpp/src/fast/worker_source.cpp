@@ -1,0 +1,176 @@
+// A fast worker's source: the pixels of a box, gathered where they are not in place, and their transforms.
+#include <algorithm>
+#include <utility>
+
+#include "fast/worker.hpp"
+#include "gather.hpp"
+
+namespace tconv {
+
+/// A chunk of channels of the box's pixels, as rows in the type of the sums.
+template <class T>
+void FastWorker<T>::gather(Index first_channel, Index channels) {
+    const Layout& source = grid_->source;
+    Index pixels = 1;
+    for (std::size_t a = rank_; a-- > 0;) {
+        pixel_strides_[a] = pixels * channels;
+        pixels *= count_[a];
+    }
+    batch_stride_ = pixels * channels;
+    origin_ = panel_;
+    const Index line = count_[rank_ - 1], lines = line == 0 ? 0 : pixels / line;
+    C* to = panel_;
+    for (Index n = first_[0]; n < last_[0]; ++n) {
+        for (Index l = 0; l < lines; ++l, to += line * channels) {
+            Index offset = n * source.batch + (group_ * shape_.source_channels + first_channel) * source.channel +
+                           low_[rank_ - 1] * source.axes[rank_ - 1];
+            Index rest = l;
+            for (std::size_t a = rank_ - 1; a-- > 0;) {
+                offset += (low_[a] + rest % count_[a]) * source.axes[a];
+                rest /= count_[a];
+            }
+            gather_run(work_.packed.kernels, work_.packed.converters, work_.source + offset, source.axes[rank_ - 1],
+                       source.channel, line, channels, to);
+        }
+    }
+}
+
+/// The pixels that the tile reads for a part of the taps, from a channel on.
+template <class T>
+void FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
+    const FastWindow& w = grid_->window;
+    bool inside = true;
+    Index scale = w.parts, offset = at_[0] * batch_stride_;
+    for (std::size_t a = 0; a < rank_; ++a) {
+        const Index parts = w.parts_along(a);
+        Index along = at_[a + 1];
+        if (parts > 1) {
+            scale /= parts;
+            along = along * parts + part / scale % parts;
+        }
+        inside = inside && inside_[a][along];
+        const Index* const from = sources_[a] + along * points_of(w.schemes[a]);
+        entries_[a] = static_cast<Index>(from - indices_);
+        offset += (from[0] - low_[a]) * pixel_strides_[a];
+    }
+    if (inside) {
+        const C* const first = origin_ + (offset + channel);
+        for (Index i = 0; i < w.points; ++i) pixels[i] = first + relative_[i];
+        return;
+    }
+    const C* const outside = work_.packed.zeros.data();
+    for (Index i = 0; i < w.points; ++i) {
+        bool here = true;
+        offset = at_[0] * batch_stride_;
+        Index rest = i;
+        for (std::size_t a = rank_; a-- > 0;) {
+            const Index entries = points_of(w.schemes[a]);
+            const Index index = indices_[entries_[a] + rest % entries];
+            rest /= entries;
+            here = here && index >= 0;
+            offset += (index - low_[a]) * pixel_strides_[a];
+        }
+        pixels[i] = here ? origin_ + (offset + channel) : outside;
+    }
+}
+
+template <class T>
+void FastWorker<T>::transform(Index first, Index last, C* transformed) {
+    if (work_.gathered) {
+        for (Index k = first; k < last; k += fast_chunk) {
+            gather(k, std::min(fast_chunk, last - k));
+            transform_tiles(k, std::min(fast_chunk, last - k), 0, transformed);
+        }
+    } else {
+        transform_tiles(first, last - first, first, transformed);
+    }
+}
+
+/// The same of pixels that lie ready, from their channel `offset` on.
+template <class T>
+void FastWorker<T>::transform_tiles(Index first, Index channels, Index offset, C* transformed) {
+    const FastWindow& w = grid_->window;
+    const Index capacity = grid_->boxes.points(), row = grid_->row_numbers;
+    const bool far = !work_.gathered;
+    const Index most = w.axes.size() < 3 ? channels : fast_chunk;  // between two passes
+    find_relative();
+    locate(0);
+    find_pixels(0, offset, pixels_);
+    for (Index tile = 0; tile < tiles_; ++tile) {
+        for (Index part = 0; part < w.parts; ++part) {
+            C* const to = transformed + (part * w.points * capacity + tile) * row + first;
+            const bool last = part + 1 == w.parts;
+            if (last) advance();
+            if (!last || tile + 1 < tiles_) find_pixels(last ? 0 : part + 1, offset, next_);
+            if (far && last && tile + 1 < tiles_) prefetch(channels);
+            for (Index k = 0; k < channels; k += most) {
+                analyse(pixels_, to + k, capacity * row, std::min(most, channels - k));
+                for (Index i = 0; most < channels && i < w.points; ++i) pixels_[i] += most;
+            }
+            std::swap(pixels_, next_);
+        }
+    }
+}
+
+/// Asks for the pixels of the next tile that this one has not: the processor doesn't foresee them.
+template <class T>
+void FastWorker<T>::prefetch(Index channels) const {
+    constexpr Index line = 64 / sizeof(C);
+    const FastWindow& w = grid_->window;
+    const Index along = points_of(w.schemes[rank_ - 1]), known = along - outputs_of(w.schemes[rank_ - 1]);
+    for (Index i = 0; i < w.points; i += along)
+        for (Index e = known; e < along; ++e)
+            for (Index k = 0; k < channels; k += line) __builtin_prefetch(next_[i + e] + k);
+}
+
+/// The points' pixels, from the first one's.
+template <class T>
+void FastWorker<T>::find_relative() {
+    const FastWindow& w = grid_->window;
+    for (Index i = 0; i < w.points; ++i) {
+        Index rest = i;
+        relative_[i] = 0;
+        for (std::size_t a = rank_; a-- > 0;) {
+            relative_[i] += rest % points_of(w.schemes[a]) * w.entry_steps[a] * pixel_strides_[a];
+            rest /= points_of(w.schemes[a]);
+        }
+    }
+}
+
+/// The pixels' transform along each axis in turn, and at last along a line or a plane; points lie `to_point` apart.
+template <class T>
+void FastWorker<T>::analyse(const C* const* pixels, C* to, Index to_point, Index channels) {
+    const FastWindow& w = grid_->window;
+    const std::size_t count = w.axes.size();
+    const auto scheme = [&](std::size_t i) { return static_cast<std::size_t>(w.schemes[w.axes[i]]); };
+    if (count == 0) {
+        std::copy_n(pixels[0], channels, to);
+        return;
+    }
+    const C* in[4];
+    for (std::size_t pass = 0; pass + 2 < count; ++pass) {
+        const std::size_t a = w.axes[pass];
+        const Index points = points_of(w.schemes[a]), stride = grid_->point_strides[a];
+        for (Index outer = 0; outer < w.points; outer += points * stride)
+            for (Index point = outer; point < outer + stride; ++point) {
+                for (Index e = 0; e < points; ++e)
+                    in[e] = pass == 0 ? pixels[point + e * stride] : between_ + (point + e * stride) * fast_chunk;
+                work_.transforms.analyse[scheme(pass)](in, between_ + point * fast_chunk, stride * fast_chunk,
+                                                       channels);
+            }
+    }
+    if (count > 2)
+        for (Index i = 0; i < w.points; ++i) lines_[i] = between_ + i * fast_chunk;
+    const C* const* const lines = count > 2 ? lines_ : pixels;
+    const auto run = of_plane_ ? work_.transforms.analyse_plane[scheme(count - 2)][scheme(count - 1)]
+                               : work_.transforms.analyse[scheme(count - 1)];
+    for (Index point = 0; point < w.points; point += slice_points_)
+        run(lines + point, to + point * to_point, to_point, channels);
+}
+
+template class FastWorker<float>;
+template class FastWorker<double>;
+template class FastWorker<float16>;
+template class FastWorker<bfloat16>;
+
+}  // namespace tconv

@@ -1,0 +1,41 @@
+// How a kernel gradient is cut into sums of outer products: channels of x times pairs of a tap and a filter.
+#pragma once
+
+#include "grad_kernel/kernel_sums.hpp"
+#include "kernels/gradient_table.hpp"
+
+namespace tconv {
+
+/// A unit of work is a part of the boxes, a bundle of groups, a piece of the channels and some tiles of pairs. The rows
+/// of its products are channels and the columns pairs; swapped: the other way round.
+struct OuterCut {
+    const KernelSums& sums;
+    bool gathered;  // tensors are turned or converted box by box
+    bool swapped = false;
+    Index tile_rows, width;   // of the micro-kernels
+    Index bundle = 1;         // groups of a unit, one after the other
+    Index channels = 1;       // of a unit, at most
+    Boxes tiles;              // [filters, taps...] of a group
+    Index tiles_of_unit = 1;  // more than one only when the bundle is one group
+
+    OuterCut(const KernelSums& sums, bool gathered, Index tile_rows, Index width);
+
+    Index bundles() const;
+    Index pieces() const;  // of the channels
+    Index runs() const;    // of tiles
+    Index units() const { return sums.parts * bundles() * pieces() * runs(); }
+    /// The largest tile's.
+    Index filters() const { return tiles.size()[0]; }
+    std::vector<Index> taps() const { return {tiles.size().begin() + 1, tiles.size().end()}; }
+    Index pairs() const { return tiles.points(); }
+    Index rows() const { return swapped ? pairs() : channels; }
+    Index columns() const { return swapped ? channels : pairs(); }
+
+    /// Cuts smaller, which changes no bit of the result; false when that would not pay.
+    bool shrink();
+
+  private:
+    void cut_pairs(Index most);
+};
+
+}  // namespace tconv
