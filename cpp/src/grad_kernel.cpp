@@ -19,6 +19,7 @@ namespace {
 
 constexpr double serial_products = 1 << 18;  // fewer are not worth waking a thread
 constexpr Index most_lane_pairs = 16;        // of a channel and a filter of a group
+constexpr Index most_shared_pairs = 8;       // of a filter and a tap
 
 /// The sum of all parts, as it is stored.
 template <class T>
@@ -62,9 +63,12 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
     const Kernels<C>& kernels = kernels_for<C>(options.isa);
     const GradientKernels<C>& gradient = gradient_kernels_for<C>(options.isa);
     const bool gathered = !std::is_same_v<T, C> || x_layout.channel != 1 || dy_layout.channel != 1;
-    if (sums.channels * sums.filters <= std::min(most_lane_pairs, 2 * g.groups)) {
-        LanesWork<T> work{shared,  g.groups, gathered || sums.channels * sums.filters > 1,
-                          kernels, gradient, converters};
+    const bool few = g.groups == 1 && !gathered && sums.filters * sums.taps <= most_shared_pairs;
+    if (few || sums.channels * sums.filters <= std::min(most_lane_pairs, 2 * g.groups)) {
+        LanesWork<T> work{shared, g.groups, sums.channels, 0,         gathered || sums.channels * sums.filters > 1,
+                          few,    kernels,  gradient,      converters};
+        if (few) work.lanes = g.in_channels, work.channels = 1, work.gathered = false;
+        work.lanes_of_unit = work.lanes;
         run_units<LanesWorker<T>>(work, threads, [&work] { return work.shrink(); });
     } else {
         OuterCut cut(sums, gathered, gradient.tile_rows, gradient.width);

@@ -62,8 +62,21 @@ void Reach<T>::look(const Axis& axis, Along& along, Index step) const {
     if (gathered_) pick(axis, along);
     along.even = along.picked.list == nullptr || axis.dilation == 1 || along.taps == 1;
     if (along.picked.list != nullptr) along.tap_step = step;
+    const Index length = along.last - along.first;
+    const Index origin = along.first * axis.stride + along.first_tap * axis.dilation - axis.crop;
+    const Index end = origin + (length - 1) * axis.stride + (along.taps - 1) * axis.dilation;
+    if (along.picked.list == nullptr && length > 0 && along.taps > 0 && origin >= 0 && end < axis.out) {
+        std::fill_n(along.low, length, 0);
+        std::fill_n(along.high, length, along.taps);
+        along.pixel_step = axis.stride * step;
+        for (Index i = 0; i < length; ++i) along.base[i] = along.picked.position(origin) * step + i * along.pixel_step;
+        along.begin = 0;
+        along.end = length;
+        if (length == 1) along.pixel_step = 0;
+        return;
+    }
     Index* table = along.table;
-    for (Index i = 0; i < along.last - along.first; ++i) {
+    for (Index i = 0; i < length; ++i) {
         const Index o = (along.first + i) * axis.stride + along.first_tap * axis.dilation - axis.crop;
         const auto inside = [&](Index tap) {
             return o + tap * axis.dilation >= 0 && o + tap * axis.dilation < axis.out;
@@ -83,7 +96,6 @@ void Reach<T>::look(const Axis& axis, Along& along, Index step) const {
             *table++ = inside(tap) ? along.picked.position(o + tap * axis.dilation) * step : -1;
     }
 
-    const Index length = along.last - along.first;
     const auto whole = [&along](Index i) { return along.low[i] == 0 && along.high[i] == along.taps; };
     along.begin = 0;
     while (along.begin < length && !whole(along.begin)) ++along.begin;

@@ -215,25 +215,26 @@ TEST("kernels/gradients/deal") {
 
 TEST("kernels/gradients/lanes") {
     for_each_table([]<class T>(const GradientKernels<T>& kernels) {
-        for (Index taps = 1; taps <= most_lane_taps; ++taps)
-            for (Index channels = 1; channels <= 2 * kernels.width + 1; ++channels)
-                for (const Index pixels : {1, 2, 9}) {
-                    const harness::Subject subject(text({taps, channels, pixels}));
-                    const Index x_step = channels + 1, dy_step = 2 * channels, tap_step = channels,
-                                sums_step = channels + 2;
-                    const std::vector<T> x = whole<T>((pixels - 1) * x_step + channels, 1);
-                    const std::vector<T> dy = whole<T>((pixels - 1) * dy_step + taps * channels, 2);
-                    std::vector<T> expected = whole<T>((taps - 1) * sums_step + channels, 3);
-                    Guarded<T> sums = guarded(expected);
-                    for (Index t = 0; t < taps; ++t)
-                        for (Index n = 0; n < channels; ++n)
-                            for (Index i = 0; i < pixels; ++i)
-                                expected[static_cast<std::size_t>(t * sums_step + n)] +=
-                                    at(x, i * x_step + n) * at(dy, i * dy_step + t * tap_step + n);
-                    kernels.lanes[taps - 1](
-                        {x.data(), dy.data(), x_step, dy_step, tap_step, pixels, channels, sums.data(), sums_step});
-                    check_same(sums, expected);
-                }
+        for (const bool shared : {false, true})
+            for (Index taps = 1; taps <= most_lane_taps; ++taps)
+                for (Index channels = 1; channels <= 2 * kernels.width + 1; ++channels)
+                    for (const Index pixels : {1, 2, 9}) {
+                        const harness::Subject subject(text({taps, channels, pixels, shared}));
+                        const Index numbers = shared ? 1 : channels, x_step = channels + 1, dy_step = 2 * numbers,
+                                    tap_step = numbers, sums_step = channels + 2;
+                        const std::vector<T> x = whole<T>((pixels - 1) * x_step + channels, 1);
+                        const std::vector<T> dy = whole<T>((pixels - 1) * dy_step + taps * numbers, 2);
+                        std::vector<T> expected = whole<T>((taps - 1) * sums_step + channels, 3);
+                        Guarded<T> sums = guarded(expected);
+                        for (Index t = 0; t < taps; ++t)
+                            for (Index n = 0; n < channels; ++n)
+                                for (Index i = 0; i < pixels; ++i)
+                                    expected[static_cast<std::size_t>(t * sums_step + n)] +=
+                                        at(x, i * x_step + n) * at(dy, i * dy_step + t * tap_step + (shared ? 0 : n));
+                        (shared ? kernels.shared_lanes : kernels.lanes)[taps - 1](
+                            {x.data(), dy.data(), x_step, dy_step, tap_step, pixels, channels, sums.data(), sums_step});
+                        check_same(sums, expected);
+                    }
     });
 }
 

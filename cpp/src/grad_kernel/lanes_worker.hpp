@@ -1,4 +1,5 @@
-// One worker of a kernel gradient with few channels in many groups: vectors lie along the groups.
+// One worker of a kernel gradient with few channels in many groups, whose vectors lie along the groups; or with few
+// filters and taps, whose vectors lie along the channels, read where they are.
 #pragma once
 
 #include "grad_kernel/kernel_sums.hpp"
@@ -9,8 +10,9 @@ namespace tconv {
 
 template <class T>
 struct LanesWork : KernelWork<T> {
-    Index groups_of_unit;
-    bool gathered;
+    Index lanes, channels;  // groups, and channels of each; or channels, and one
+    Index lanes_of_unit;
+    bool gathered, shared;  // dy is, by all lanes
     const Kernels<compute_t<T>>& kernels;
     const GradientKernels<compute_t<T>>& gradient;
     const Converters& converters;
@@ -46,7 +48,7 @@ class LanesWorker {
     const KernelSums& order_;
     std::size_t rank_;
     Reach<T> reach_;
-    Index part_ = 0, first_group_ = 0, groups_ = 0;
+    Index part_ = 0, first_lane_ = 0, lanes_ = 0;
     Index *no_taps_, *all_taps_;  // [axis]
     Index *first_, *last_, *at_;  // [batch, axes...]
     Index length_ = 0, run_count_ = 0;

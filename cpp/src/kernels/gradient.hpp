@@ -97,46 +97,56 @@ void deal(const typename V::value* const* lines, Index count, Index n, typename 
     }
 }
 
-/// NV vectors of channels of Lanes, from channel n on, of which the last has `last` real ones.
-template <class V, int Taps, int NV>
+/// NV vectors of channels of Lanes, from channel n on, of which the last has `last` real ones; dy has a number for
+/// each, or one for all.
+template <class V, int Taps, int NV, bool One>
 void some_lanes(const Lanes<typename V::value>& l, Index n, Index last) {
     using T = typename V::value;
     constexpr int W = V::width;
     typename V::reg sum[Taps][NV];
-    for (int t = 0; t < Taps; ++t)
-        for (int v = 0; v < NV; ++v) sum[t][v] = V::zero();
-    const T *x = l.x + n, *dy = l.dy + n;
-    if (last == W) {
+    each<Taps>([&](auto t) TCONV_INLINE { each<NV>([&](auto v) TCONV_INLINE { sum[t][v] = V::zero(); }); });
+    const T *x = l.x + n, *dy = l.dy + (One ? 0 : n);
+    const auto add = [&](const auto& load) TCONV_INLINE {
         for (Index i = 0; i < l.pixels; ++i, x += l.x_step, dy += l.dy_step) {
             typename V::reg a[NV];
-            for (int v = 0; v < NV; ++v) a[v] = V::keep(V::load(x + v * W));
-            for (int t = 0; t < Taps; ++t)
-                for (int v = 0; v < NV; ++v) sum[t][v] = V::fma(a[v], V::load(dy + t * l.tap_step + v * W), sum[t][v]);
+            each<NV>([&](auto v) TCONV_INLINE { a[v] = V::keep(load(x + v * W)); });
+            each<Taps>([&](auto t) TCONV_INLINE {
+                const T* const from = dy + t * l.tap_step;
+                each<NV>([&](auto v) TCONV_INLINE {
+                    if constexpr (One) {
+                        sum[t][v] = V::fma(a[v], V::set1(*from), sum[t][v]);
+                    } else {
+                        sum[t][v] = V::fma(a[v], load(from + v * W), sum[t][v]);
+                    }
+                });
+            });
         }
+    };
+    if (last == W) {
+        add([](const T* from) TCONV_INLINE { return V::load(from); });
     } else {
-        for (Index i = 0; i < l.pixels; ++i, x += l.x_step, dy += l.dy_step) {
-            const auto a = V::load_some(x, last);
-            for (int t = 0; t < Taps; ++t) sum[t][0] = V::fma(a, V::load_some(dy + t * l.tap_step, last), sum[t][0]);
-        }
+        add([last](const T* from) TCONV_INLINE { return V::load_some(from, last); });
     }
-    T* c = l.sums + n;
-    for (int t = 0; t < Taps; ++t, c += l.sums_step)
-        for (int v = 0; v < NV; ++v) {
+    each<Taps>([&](auto t) TCONV_INLINE {
+        T* const c = l.sums + n + t * l.sums_step;
+        each<NV>([&](auto v) TCONV_INLINE {
             if (last == W) {
                 V::store(c + v * W, V::load(c + v * W) + sum[t][v]);
             } else {
                 V::store_some(c, V::load_some(c, last) + sum[t][0], last);
             }
-        }
+        });
+    });
 }
 
 /// See GradientKernels::lanes.
-template <class V, int Taps>
+template <class V, int Taps, bool One>
 void lanes(const Lanes<typename V::value>& l) {
     constexpr Index W = V::width;
+    constexpr int NV = One ? 3 : 2;
     Index n = 0;
-    for (; l.channels - n >= 2 * W; n += 2 * W) some_lanes<V, Taps, 2>(l, n, W);
-    for (; n < l.channels; n += W) some_lanes<V, Taps, 1>(l, n, l.channels - n < W ? l.channels - n : W);
+    for (; l.channels - n >= NV * W; n += NV * W) some_lanes<V, Taps, NV, One>(l, n, W);
+    for (; n < l.channels; n += W) some_lanes<V, Taps, 1, One>(l, n, l.channels - n < W ? l.channels - n : W);
 }
 
 /// M pixels and NV vectors of channels of Taps, from pixel i and channel n on; of a single vector `last` are real, and
@@ -244,7 +254,8 @@ constexpr GradientKernels<typename V::value> gradient_kernels_of(Isa isa) {
             {planes<V, 1, 8>, planes<V, 2, 4>, planes<V, 3, 4>, planes<V, 4, 3>},
             deal<V, most_gradient_rows>,
             deal<V, 2 * V::width>,
-            {lanes<V, 1>, lanes<V, 2>, lanes<V, 3>, lanes<V, 4>},
+            {lanes<V, 1, false>, lanes<V, 2, false>, lanes<V, 3, false>, lanes<V, 4, false>},
+            {lanes<V, 1, true>, lanes<V, 2, true>, lanes<V, 3, true>, lanes<V, 4, true>},
             taps<V>,
             add_lines<V>};
 }

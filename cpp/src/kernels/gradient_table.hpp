@@ -116,6 +116,8 @@ struct GradientKernels {
     void (*deal_columns)(const T* const* lines, Index count, Index n, T* to, Index block_stride);
     /// [t-1] taps.
     void (*lanes[most_lane_taps])(const Lanes<T>&);
+    /// The same where all channels share one dy: dy[i*dy_step + t*tap_step].
+    void (*shared_lanes[most_lane_taps])(const Lanes<T>&);
     void (*taps)(const Taps<T>&);
     /// sums[n] += sum over i < lines of from[i*step + n], n < count, each a chain of its own.
     void (*add_lines)(const T* from, Index step, Index lines, Index count, T* sums);
