@@ -80,7 +80,8 @@ class ConvTranspose(BaseConv):
             bias_constraint: the same for the bias.
             groups: input channel block g feeds output channel block g; divides both.
             allow_strided_dilation: permits strides and dilation_rate above 1 together.
-            algorithm: "auto", "direct" or "fast", how the output is computed: see `tconv.conv_transpose`.
+            algorithm: "auto", "direct" or "fast", how the output and the gradient of the input are computed: see
+                `tconv.conv_transpose`.
             trainable: whether training changes the weights.
             name: None for an automatic one.
             dtype: a name of a dtype or policy, see `Layer`.
