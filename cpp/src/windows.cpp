@@ -12,6 +12,24 @@ Index AxisMap::last(const Phase& phase) const {
     return floor_div(target_extent - 1 - phase.residue - target_offset, target_step) + 1;
 }
 
+Range rows_of(const Window& window, std::size_t axis, const AxisMap& map) {
+    Range range{};
+    bool all = true;
+    for (const std::vector<Phase>& member : window.members) {
+        const Index begin = map.first(member[axis]), end = map.last(member[axis]);
+        if (begin >= end) {  // where it would begin is no row of anybody's
+            all = false;
+        } else if (range.first == range.last) {
+            range = {begin, end, begin, end};
+        } else {
+            range = {std::min(range.first, begin), std::max(range.last, end), std::max(range.common_first, begin),
+                     std::min(range.common_last, end)};
+        }
+    }
+    if (!all) range.common_last = range.common_first;
+    return range;
+}
+
 std::vector<Phase> forward_phases(const Axis& axis) {
     const Index divisor = std::gcd(axis.stride, axis.dilation);
     const Index tap_step = axis.stride / divisor;

@@ -44,6 +44,12 @@ struct Window {
     const std::vector<Phase>& first() const { return members.front(); }
 };
 
+/// The rows [first, last) of a window along one axis, and those that all of its members have.
+struct Range {
+    Index first, last, common_first, common_last;
+};
+Range rows_of(const Window& window, std::size_t axis, const AxisMap& map);
+
 /// The live phases of one axis of the forward product, by residue. At most `kernel` of them.
 std::vector<Phase> forward_phases(const Axis& axis);
 /// The one phase of the input gradient: every tap, row by row.

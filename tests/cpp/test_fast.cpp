@@ -143,6 +143,31 @@ TEST("fast/every scheme") {
     }
 }
 
+/// The last tile has all of its outputs, two or one; the first and the last one of a phase may have fewer than
+/// another's. Panels hold columns of one phase, or of several.
+TEST("fast/ends of axes") {
+    for (const Index extent : {1, 2, 3, 4, 6, 8}) {
+        for (const Index filters : {3, 16}) {
+            Problem p =
+                problem("ends of axes", 2, 9, filters, 1, {cropped(extent, 4, 2, 1), cropped(11 - extent, 4, 2)});
+            const std::vector<std::vector<Axis>> all = {
+                p.geometry.axes,
+                {cropped(extent + 2, 3, 1, 1), cropped(13 - extent, 6, 2, 2)},
+                {cropped(2 * extent + 3, 2, 1, 1, 3), cropped(extent, 2, 1, 0, 2)},
+                {cropped(extent + 4, 9, 1, 4)},
+            };
+            for (const std::vector<Axis>& axes : all) {
+                p.geometry.axes = axes;
+                for (const DataFormat format : {DataFormat::channels_last, DataFormat::channels_first}) {
+                    p.format = format;
+                    check_fast<float>(p, 8);
+                    check_fast_gradient<float>(p, 9);
+                }
+            }
+        }
+    }
+}
+
 TEST("fast/random problems") {
     for (std::uint64_t seed = 3000; seed < 3200; ++seed) {
         const Problem p = problems::random(seed);

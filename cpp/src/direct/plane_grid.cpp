@@ -33,25 +33,6 @@ std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::*
 
 Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
 
-/// The rows of a window along an axis: those that some member has, and those that all have.
-Range rows_of(const Window& window, std::size_t axis, const AxisMap& map) {
-    Range range{};
-    bool all = true;
-    for (const std::vector<Phase>& member : window.members) {
-        const Index begin = map.first(member[axis]), end = map.last(member[axis]);
-        if (begin >= end) {
-            all = false;
-        } else if (range.first == range.last) {
-            range = {begin, end, begin, end};
-        } else {
-            range = {std::min(range.first, begin), std::max(range.last, end), std::max(range.common_first, begin),
-                     std::min(range.common_last, end)};
-        }
-    }
-    if (!all) range.common_last = range.common_first;
-    return range;
-}
-
 /// The sources of a row along an axis, from the row's own number: the first one, and how far on the last one is.
 std::pair<Index, Index> sources_of(const std::vector<Phase>& phases, const AxisMap& map) {
     Index low = 0, high = 0;

@@ -52,20 +52,7 @@ void Tiling::find_ranges() {
         const Window& window = columns.windows[w];
         for (std::size_t a = 0; a < rank; ++a) {
             Range& range = ranges[w * rank + a];
-            range = {};
-            bool all = true;
-            for (const std::vector<Phase>& member : window.members) {
-                const Index begin = maps[a].first(member[a]), end = maps[a].last(member[a]);
-                if (begin >= end) {  // where it would begin is no row of anybody's
-                    all = false;
-                } else if (range.first == range.last) {
-                    range = {begin, end, begin, end};
-                } else {
-                    range = {std::min(range.first, begin), std::max(range.last, end),
-                             std::max(range.common_first, begin), std::min(range.common_last, end)};
-                }
-            }
-            if (!all) range.common_last = range.common_first;
+            range = rows_of(window, a, maps[a]);
             if (range.first == range.last) continue;
             const bool begun = first[a] < last[a];
             first[a] = begun ? std::min(first[a], range.first) : range.first;

@@ -9,11 +9,6 @@
 
 namespace tconv {
 
-/// The rows of a window along one axis, and those that all of its members have: [first, last).
-struct Range {
-    Index first, last, common_first, common_last;
-};
-
 /// Blocks of columns, in the tiling's order, that a tile of rows meets before the next tile.
 struct Slice {
     std::size_t first_block, last_block;

@@ -1,6 +1,7 @@
 #include "fast/choice.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -41,16 +42,42 @@ constexpr double least_tiles = 24, cache_bytes = 400e3, streamed_bytes = 2e6, sh
 
 double number(Index n) { return static_cast<double>(n); }
 
-/// The rows of a window along an axis.
-Index rows_of(const Window& window, std::size_t axis, const AxisMap& map) {
-    Index first = 0, last = 0;
-    for (const std::vector<Phase>& member : window.members) {
-        const Index begin = map.first(member[axis]), end = map.last(member[axis]);
-        if (begin >= end) continue;
-        first = first < last ? std::min(first, begin) : begin;
-        last = first < last ? std::max(last, end) : end;
+Index count_of(const Range& range) { return range.last - range.first; }
+
+/// The points that the outputs [begin, end) along an axis need, of tiles that cover `rows` of them.
+Index needed_points(Scheme scheme, Index begin, Index end, Index rows) {
+    if (begin >= end) return 0;
+    const Index outputs = outputs_of(scheme), first = begin / outputs, last = (end - 1) / outputs;
+    const auto needed = [scheme](Index from, Index to) {
+        unsigned points = 0;
+        for (Index i = from; i < to; ++i) points |= points_of_output[static_cast<std::size_t>(scheme)][i];
+        return static_cast<Index>(std::popcount(points));
+    };
+    const bool back = scheme == Scheme::three_by_two && end == rows && rows % outputs == 1;  // see FastGrid::row
+    if (first == last) return back ? needed(1, 2) : needed(begin % outputs, (end - 1) % outputs + 1);
+    return needed(begin % outputs, outputs) + (last - first - 1) * points_of(scheme) +
+           (back ? needed(1, 2) : needed(0, (end - 1) % outputs + 1));
+}
+
+/// Pairs of a tile and a point that a window's columns need, on average.
+double pairs_of(const FastWindow& w, const std::vector<AxisMap>& maps) {
+    double pairs = 0;
+    for (const std::vector<Phase>& member : w.window.members) {
+        double of_member = 1;
+        for (std::size_t a = 0; a < maps.size(); ++a) {
+            const Range range = rows_of(w.window, a, maps[a]);
+            const Index spread = w.spreads[a], rows = count_of(range);
+            const Index begin = maps[a].first(member[a]) - range.first, end = maps[a].last(member[a]) - range.first;
+            Index along = 0;
+            for (Index lattice = 0; lattice < std::min(spread, rows); ++lattice)
+                along += needed_points(w.schemes[a], std::max<Index>(ceil_div(begin - lattice, spread), 0),
+                                       std::max<Index>(ceil_div(end - lattice, spread), 0),
+                                       ceil_div(rows - lattice, spread));
+            of_member *= number(along);
+        }
+        pairs += of_member;
     }
-    return std::max<Index>(last - first, 0);
+    return pairs / number(static_cast<Index>(w.window.members.size()));
 }
 
 /// Of the input gradient: rows of all columns in turn meet every tap.
@@ -73,7 +100,7 @@ double direct_time(const Columns& columns, const std::vector<AxisMap>& maps, Ind
     for (std::size_t w = 0; w < columns.windows.size(); ++w) {
         const Window& window = columns.windows[w];
         double rows = number(batch);
-        for (std::size_t a = 0; a < maps.size(); ++a) rows *= number(rows_of(window, a, maps[a]));
+        for (std::size_t a = 0; a < maps.size(); ++a) rows *= number(count_of(rows_of(window, a, maps[a])));
         double of_row = per_row + per_tap * number(window.taps), weights = 0;
         for (const Block& block : columns.blocks) {
             if (static_cast<std::size_t>(block.window) != w) continue;
@@ -101,13 +128,13 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
                  Index sum_bytes, bool planes, double* weights) {
     double tiles = number(batch);
     for (std::size_t a = 0; a < maps.size(); ++a) {
-        const Index rows = rows_of(w.window, a, maps[a]), spread = w.spreads[a];
+        const Index rows = count_of(rows_of(w.window, a, maps[a])), spread = w.spreads[a];
         tiles *= number(std::min(spread, rows) * ceil_div(ceil_div(rows, spread), outputs_of(w.schemes[a])));
     }
     const Index whole = w.columns / columns.full_width, rest = w.columns % columns.full_width;
     const double panels = number(whole) + (rest == 0 ? 0 : rest > columns.full_width / 2 ? 1 : half_panel);
-    const double strips = std::max(tiles / number(columns.tile_rows), 1.0);
     const double points = number(w.points), channels = number(columns.source_channels);
+    const double strips = std::max(number(batch) * pairs_of(w, maps) / (points * number(columns.tile_rows)), 1.0);
     const Index lanes = columns.full_width / 2;
     const double products = number(w.products) * channels;
     const double pixels = number(w.parts) * points * number(ceil_div(columns.source_channels, lanes) * lanes);
@@ -139,6 +166,10 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
         *weights * number(sum_bytes) * per_streamed_byte * std::max(1.0, tiles / number(most_tiles));
     return std::max(gemm, streamed) + before + after;
 }
+
+/// What transforming a number of weights has to do with which schemes are best. The same for a plan, which keeps them:
+/// it gives the same bits.
+double packing(const Columns& columns) { return columns.direction == Direction::grad_input ? per_packed : 0; }
 
 /// The best schemes of one window: every axis tried with every scheme that may do.
 std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, const std::vector<AxisMap>& maps,
@@ -172,7 +203,7 @@ std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, c
         }
         const FastWindow w(window, schemes, columns);
         double numbers = 0;
-        const double t = fast_time(columns, w, maps, batch, sum_bytes, planes, &numbers);
+        const double t = fast_time(columns, w, maps, batch, sum_bytes, planes, &numbers) + packing(columns) * numbers;
         if (t < least || (must && fast && !best_fast)) {
             least = t;
             best = schemes;
@@ -214,7 +245,7 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
         return decision;
     }
     times.fast = std::numeric_limits<double>::infinity();
-    double packing = 0;
+    double numbers = 0;
     for (const Join join : {Join::all_axes, Join::none}) {
         const std::vector<Window> windows = make_windows(columns.phases, join);
         if (windows.size() > most_windows && !(must && join == Join::all_axes)) continue;
@@ -231,16 +262,17 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
             packed += weights;
         }
         sum *= number(columns.product_groups);
+        packed *= number(columns.product_groups);
         if (!fast || sum >= times.fast) continue;
         times.fast = sum;
-        packing = packed * number(columns.product_groups) * per_packed;
+        numbers = packed;
         decision.choice = std::move(choice);
     }
     if (!decision.choice) {
         decision.why = "nothing to save";
         return decision;
     }
-    if (!kept) times.fast += packing;  // it has no part in which schemes are best: a plan takes the same ones
+    times.fast += ((kept ? 0 : per_packed) - packing(columns)) * numbers;
     char text[80];
     std::snprintf(text, sizeof text, "%.2f times as fast as direct by the model", times.direct / times.fast);
     decision.why = text;

@@ -34,25 +34,6 @@ Boxes cut_boxes(const std::vector<Index>& extents, Index most, Index strip) {
     return best;
 }
 
-/// The rows of a window along one axis, as Tiling finds them.
-Range range_of(const Window& window, std::size_t axis, const AxisMap& map) {
-    Range range{};
-    bool all = true;
-    for (const std::vector<Phase>& member : window.members) {
-        const Index begin = map.first(member[axis]), end = map.last(member[axis]);
-        if (begin >= end) {
-            all = false;
-        } else if (range.first == range.last) {
-            range = {begin, end, begin, end};
-        } else {
-            range = {std::min(range.first, begin), std::max(range.last, end), std::max(range.common_first, begin),
-                     std::min(range.common_last, end)};
-        }
-    }
-    if (!all) range.common_last = range.common_first;
-    return range;
-}
-
 }  // namespace
 
 FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const std::vector<AxisMap>& maps_,
@@ -68,7 +49,7 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
     std::vector<Index> extents{batch};
     point_strides.assign(rank, 1);
     for (std::size_t a = 0; a < rank; ++a) {
-        ranges.push_back(range_of(window.window, a, maps[a]));
+        ranges.push_back(rows_of(window.window, a, maps[a]));
         const Index spread = window.spreads[a], rows = ranges[a].last - ranges[a].first;
         tiles.push_back(ceil_div(ceil_div(rows, spread), outputs_of(window.schemes[a])));
         extents.push_back(std::min(spread, rows) * tiles[a]);

@@ -44,10 +44,19 @@ struct FastGrid {
     Index reach(std::size_t axis) const;
     /// Numbers of a chunk of channels of the pixels of a box.
     Index panel_numbers() const;
-    /// The first row of tile c along an axis.
-    Index row(std::size_t axis, Index c) const {
+    /// The first row of tile c along an axis that no tile before has.
+    Index own_row(std::size_t axis, Index c) const {
         const Index lattice = c / tiles[axis], at = c % tiles[axis];
         return ranges[axis].first + lattice + window.spreads[axis] * outputs_of(window.schemes[axis]) * at;
+    }
+    /// Its first row: one further back where a single row is left, and the output in the middle takes the fewest
+    /// points.
+    Index row(std::size_t axis, Index c) const {
+        const Index own = own_row(axis, c);
+        return is_back(axis, own) ? own - window.spreads[axis] : own;
+    }
+    bool is_back(std::size_t axis, Index own_row) const {
+        return window.schemes[axis] == Scheme::three_by_two && own_row + window.spreads[axis] >= ranges[axis].last;
     }
 };
 

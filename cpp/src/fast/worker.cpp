@@ -7,6 +7,8 @@
 namespace tconv {
 namespace {
 
+constexpr Index most_masked = 64;  // points of a window whose products may be left out
+
 /// The most that any grid asks for.
 template <class Number>
 Index most(const std::vector<FastGrid>& grids, const Number& number) {
@@ -38,13 +40,16 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     targets_ = carver.take<Index*>(axes);
     valid_ = carver.take<unsigned char*>(axes);
     whole_ = carver.take<bool*>(axes);
+    needed_ = carver.take<std::uint64_t*>(axes);
     inside_ = carver.take<bool*>(axes);
     pixel_strides_ = carver.take<Index>(axes);
     low_ = carver.take<Index>(axes);
     count_ = carver.take<Index>(axes);
     indices_ = carver.take<Index>(indices);
-    bits_ = carver.take<unsigned char>(
-        along([this](const FastGrid&, std::size_t a) { return static_cast<Index>(shape_.phases[a].size()); }));
+    const Index phases =
+        along([this](const FastGrid&, std::size_t a) { return static_cast<Index>(shape_.phases[a].size()); });
+    bits_ = carver.take<unsigned char>(phases);
+    masks_ = carver.take<std::uint64_t>(phases);
     flags_ = carver.take<bool>(along([](const FastGrid& g, std::size_t a) { return 1 + g.window.parts_along(a); }));
     const Index points = most(work_.grids, [](const FastGrid& g) { return g.window.points; });
     const Index outputs = most(work_.grids, [](const FastGrid& g) { return g.window.outputs; });
@@ -55,6 +60,12 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     digits_ = carver.take<Index>(outputs * axes);
     here_ = carver.take<bool>(outputs);
     const Index columns = most(work_.grids, [&](const FastGrid& g) { return g.block_panels * shape_.full_width; });
+    const Index block_tiles = most(work_.grids, [](const FastGrid& g) { return g.block_tiles; });
+    const Index block_panels = most(work_.grids, [](const FastGrid& g) { return g.block_panels; });
+    needs_ = carver.take<std::uint64_t>(block_panels * block_tiles);
+    needs_of_all_ = carver.take<std::uint64_t>(block_panels);
+    every_ = carver.take<Index>(block_tiles);
+    some_ = carver.take<Index>(block_tiles);
     pieces_ = carver.take<Piece>(columns);
     runs_ = carver.take<Piece>(columns);
     const auto padded = [this](const FastGrid& g) { return g.block_tiles + shape_.tile_rows; };
@@ -127,7 +138,9 @@ void FastWorker<T>::look_along_axes() {
     const FastWindow& w = grid_->window;
     Index* indices = indices_;
     unsigned char* bits = bits_;
+    std::uint64_t* masks = masks_;
     bool* flags = flags_;
+    uneven_ = false;
     for (std::size_t a = 0; a < rank_; ++a) {
         const AxisMap& map = grid_->maps[a];
         const Phase& first_phase = w.window.first()[a];
@@ -154,22 +167,36 @@ void FastWorker<T>::look_along_axes() {
         count_[a] = std::max<Index>(high - low + 1, 0);
         targets_[a] = indices;
         valid_[a] = bits;
+        needed_[a] = masks;
         whole_[a] = flags;
+        std::uint64_t at_digit[4] = {};  // points of the window, by their place along the axis
+        for (Index point = 0; point < std::min(w.points, most_masked); ++point)
+            at_digit[point / grid_->point_strides[a] % entries] |= std::uint64_t(1) << point;
         for (Index c = first_[a + 1]; c < last_[a + 1]; ++c) {
-            const Index row = grid_->row(a, c);
+            const Index own = grid_->own_row(a, c), row = grid_->row(a, c);
             *indices++ = map.target(first_phase, row) * grid_->target.axes[a];
             for (const Phase& phase : phases) {
-                const Index begin = map.first(phase), end = std::min(map.last(phase), grid_->ranges[a].last);
-                unsigned char mask = 0;
-                for (Index i = 0; i < outputs; ++i)
-                    if (row + spread * i >= begin && row + spread * i < end)
-                        mask = static_cast<unsigned char>(mask | 1u << i);
+                const Index begin = std::max(map.first(phase), own);
+                const Index end = std::min(map.last(phase), grid_->ranges[a].last);
+                unsigned char mask = 0, points = 0;
+                for (Index i = 0; i < outputs; ++i) {
+                    if (row + spread * i < begin || row + spread * i >= end) continue;
+                    mask = static_cast<unsigned char>(mask | 1u << i);
+                    points |= points_of_output[static_cast<std::size_t>(w.schemes[a])][i];
+                }
                 *bits++ = mask;
+                *masks = 0;
+                for (Index e = 0; e < entries; ++e)
+                    if ((points >> e & 1) != 0) *masks |= at_digit[e];
+                ++masks;
             }
             const Range& range = grid_->ranges[a];
-            *flags++ = row >= range.common_first && row + spread * (outputs - 1) < range.common_last;
+            const bool whole = row >= range.common_first && row + spread * (outputs - 1) < range.common_last;
+            *flags++ = whole;
+            uneven_ = uneven_ || !whole;
         }
     }
+    uneven_ = uneven_ && w.points <= most_masked;
     if (work_.gathered) return;
     for (std::size_t a = 0; a < rank_; ++a) {
         pixel_strides_[a] = grid_->source.axes[a];
@@ -219,7 +246,40 @@ void FastWorker<T>::multiply(Index first, Index last, Index first_panel, Index l
     }
 }
 
-/// sums[tile][point][column] of `count` tiles, from the first one on.
+/// The points that a block's tiles need for some output that is there, for each of some panels.
+template <class T>
+void FastWorker<T>::find_needed(Index first, Index count, Index first_panel, Index last_panel) {
+    const Index channels = shape_.target_channels, width = shape_.full_width;
+    Index known_first = -1, known_last = -1;
+    for (Index panel = first_panel; panel < last_panel; ++panel) {
+        const Index member = panel * width / channels;
+        const Index end = (std::min((panel + 1) * width, grid_->window.columns) - 1) / channels + 1;
+        std::uint64_t* const needs = needs_ + (panel - first_panel) * grid_->block_tiles;
+        std::uint64_t& of_all = needs_of_all_[panel - first_panel];
+        if (member == known_first && end == known_last) {
+            std::copy_n(needs - grid_->block_tiles, count, needs);
+            of_all = *(&of_all - 1);
+            continue;
+        }
+        known_first = member, known_last = end;
+        of_all = ~std::uint64_t(0);
+        locate(first);
+        for (Index tile = 0; tile < count; ++tile, advance()) {
+            needs[tile] = 0;
+            for (Index m = member; m < end; ++m) {
+                const auto& phase_of = grid_->phase_of[static_cast<std::size_t>(m)];
+                std::uint64_t points = ~std::uint64_t(0);
+                for (std::size_t a = 0; a < rank_; ++a)
+                    points &= needed_[a][at_[a + 1] * static_cast<Index>(shape_.phases[a].size()) +
+                                         static_cast<Index>(phase_of[a])];
+                needs[tile] |= points;
+            }
+            of_all &= needs[tile];
+        }
+    }
+}
+
+/// sums[tile][point][column] of `count` tiles, from the first one on: of those that an output needs.
 template <class T>
 void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel, Index last_panel,
                                     const C* transformed) {
@@ -229,13 +289,26 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
     const Index of_part = w.points * capacity * grid_->row_numbers;
     Rows<C> t{};
     t.row_step = grid_->row_numbers;
-    t.count = count;
     t.c_step = grid_->sum_numbers;
     t.row_offsets = row_offsets_;
     t.panel_offsets = panel_offsets_;
+    for (Index tile = 0; tile < count; ++tile) every_[tile] = tile;
+    if (uneven_) find_needed(first, count, first_panel, last_panel);
     for (Index point = 0; point < w.points; ++point) {
         const Index* const sets = w.set_of.data() + point * w.parts;
         for (Index panel = first_panel; panel < last_panel; ++panel) {
+            t.numbers = every_;
+            t.count = count;
+            if (uneven_ && (needs_of_all_[panel - first_panel] >> point & 1) == 0) {
+                const std::uint64_t* const needs = needs_ + (panel - first_panel) * grid_->block_tiles;
+                t.numbers = some_;
+                t.count = 0;
+                for (Index tile = 0; tile < count; ++tile) {
+                    some_[t.count] = tile;
+                    t.count += static_cast<Index>(needs[tile] >> point & 1);
+                }
+                if (t.count == 0) continue;
+            }
             const Index width = packed.width(w, panel);
             const auto kernel = work_.transforms.multiply[width == shape_.full_width ? 1 : 0];
             const C* const weights =

@@ -2,6 +2,8 @@
 // transformed weights, and transforms the sums to outputs.
 #pragma once
 
+#include <cstdint>
+
 #include "carver.hpp"
 #include "fast/grid.hpp"
 #include "fast/packed.hpp"
@@ -58,6 +60,7 @@ class FastWorker {
     void find_pixels(Index part, Index channel, const C** pixels);
     void analyse(const C* const* pixels, C* to, Index to_point, Index channels);
     void multiply_panels(Index first, Index count, Index first_panel, Index last_panel, const C* transformed);
+    void find_needed(Index first, Index count, Index first_panel, Index last_panel);
     void multiply_plain(Index first, Index count, Index first_panel, Index last_panel);
     void cut_columns(Index first, Index last);
     void store(C* sums);
@@ -91,12 +94,15 @@ class FastWorker {
     bool** inside_;                         // [axis] [tile][part] every entry is a pixel
     unsigned char** valid_;                 // [axis] [tile][phase] a bit for each output that the phase has
     bool** whole_;                          // [axis] [tile] every phase of the window has every output
+    std::uint64_t** needed_;                // [axis] [tile][phase] a bit for each point that its outputs need
+    bool uneven_ = false;                   // some outputs are nobody's: see find_needed
     Index *pixel_strides_, *low_, *count_;  // [axis] of the pixels where they are read
     Index batch_stride_ = 0;
     const C* origin_ = nullptr;
     Index* indices_;
     unsigned char* bits_;
     bool* flags_;
+    std::uint64_t* masks_;
 
     // A tile.
     Index* at_;       // [batch, axes...] in the box
@@ -116,6 +122,10 @@ class FastWorker {
     bool* here_;  // [output] there is such a target
     Piece *pieces_, *runs_;
     Index pieces_count_ = 0, runs_count_ = 0, first_column_ = 0, columns_ = 0;
+
+    // A block of tiles and panels.
+    std::uint64_t *needs_, *needs_of_all_;  // [panel][tile] a bit for each point; [panel] those that every tile needs
+    Index *every_, *some_;                  // numbers of tiles: all in turn; those that need a point
 
     const C **pixels_, **next_, **lines_;  // [point], or [strip][part][row]
     Index *row_offsets_, *panel_offsets_;  // [part]

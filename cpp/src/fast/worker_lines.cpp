@@ -36,7 +36,9 @@ void FastWorker<T>::store_lines(Index first, Index count) {
     for (Index tile = first; tile < first + count;) {
         locate(tile);
         const Index c = first_[rank_] + at_[rank_];
-        const Index some = std::min({first + count - tile, last_[rank_] - c, along - c % along, most});
+        Index some = std::min({first + count - tile, last_[rank_] - c, along - c % along, most});
+        if (some > 1 && grid_->is_back(rank_ - 1, grid_->own_row(rank_ - 1, c + some - 1)))
+            --some;  // its outputs do not follow theirs
         store_segment(sums_ + (tile - first) * grid_->sum_numbers, some);
         tile += some;
     }
@@ -82,11 +84,13 @@ void FastWorker<T>::store_columns(Index member, Index count, Index channel, Inde
     const std::size_t inner = rank_ - 1;
     const AxisMap& map = grid_->maps[inner];
     const Index spread = w.spreads[inner], outputs = outputs_of(w.schemes[inner]), length = tiles * outputs;
-    const Index row = grid_->row(inner, first_[rank_] + at_[rank_]), channels = shape_.target_channels;
+    const Index tile = first_[rank_] + at_[rank_], row = grid_->row(inner, tile), own = grid_->own_row(inner, tile);
+    const Index channels = shape_.target_channels;
     Index begin = 0, end = length;  // outputs that all members have
     for (Index q = 0; q < count; ++q) {
         const Phase& phase = w.window.members[static_cast<std::size_t>(member + q)][inner];
-        const Index first = map.first(phase), last = std::min(map.last(phase), grid_->ranges[inner].last);
+        const Index first = std::max(map.first(phase), own),
+                    last = std::min(map.last(phase), grid_->ranges[inner].last);
         segment_[q].first = std::clamp<Index>(ceil_div(first - row, spread), 0, length);
         segment_[q].last = std::clamp<Index>(ceil_div(last - row, spread), segment_[q].first, length);
         begin = std::max(begin, segment_[q].first);

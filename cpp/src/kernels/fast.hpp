@@ -14,13 +14,13 @@ inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V:
     using T = typename V::value;
     constexpr int W = V::width;
     typename V::reg sum[M][NV];
-    T* const c = t.c + m * t.c_step;
+    const Index* const number = t.numbers + m;
     for (int i = 0; i < M; ++i)
         for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
     for (Index tap = 0; tap < t.taps; ++tap) {
         const T* panel = t.panel + t.panel_offsets[tap];
         const T* a[M];
-        for (int i = 0; i < M; ++i) a[i] = t.rows + t.row_offsets[tap] + (m + i) * t.row_step;
+        for (int i = 0; i < M; ++i) a[i] = t.rows + t.row_offsets[tap] + number[i] * t.row_step;
         for (Index k = 0; k < t.channels; ++k, panel += NV * W) {
             typename V::reg b[NV];
             for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
@@ -30,12 +30,14 @@ inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V:
             }
         }
     }
+    T* c[M];
+    for (int i = 0; i < M; ++i) c[i] = t.c + number[i] * t.c_step;
     if (t.load) {
         for (int i = 0; i < M; ++i)
-            for (int v = 0; v < NV; ++v) sum[i][v] = V::load(c + i * t.c_step + v * W) + sum[i][v];
+            for (int v = 0; v < NV; ++v) sum[i][v] = V::load(c[i] + v * W) + sum[i][v];
     }
     for (int i = 0; i < M; ++i)
-        for (int v = 0; v < NV; ++v) V::store(c + i * t.c_step + v * W, sum[i][v]);
+        for (int v = 0; v < NV; ++v) V::store(c[i] + v * W, sum[i][v]);
 }
 
 /// See FastKernels::multiply.
@@ -49,7 +51,7 @@ void multiply_rows(const Rows<typename V::value>& t) {
             for (Index tap = 0; tap < t.taps; ++tap)
                 for (Index i = 0; i < next; ++i)
                     for (Index k = 0; k < t.channels; k += line)
-                        __builtin_prefetch(t.rows + t.row_offsets[tap] + (m + 6 + i) * t.row_step + k);
+                        __builtin_prefetch(t.rows + t.row_offsets[tap] + t.numbers[m + 6 + i] * t.row_step + k);
         }
         multiply_strip<V, 6, NV>(t, m);
     }

@@ -22,17 +22,23 @@ inline constexpr int schemes = 4;
 inline constexpr signed char weight_signs[schemes][4][3] = {
     {{1}}, {{1, 0}, {1, 1}, {0, 1}}, {{1, 0}, {1, 1}, {1, -1}, {0, 1}}, {{1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 1}}};
 
+/// The points whose products an output is a sum of, as bits: where A is not zero.
+inline constexpr unsigned char points_of_output[schemes][3] = {
+    {0b1}, {0b011, 0b110}, {0b0111, 0b0110, 0b1110}, {0b0111, 0b1110}};
+
 constexpr Index points_of(Scheme s) { return s == Scheme::one ? 1 : s == Scheme::two_by_two ? 3 : 4; }
 constexpr Index outputs_of(Scheme s) { return s == Scheme::one ? 1 : s == Scheme::three_by_two ? 3 : 2; }
 constexpr Index taps_of(Scheme s) { return points_of(s) - outputs_of(s) + 1; }
 
-/// A product of rows that lie at one distance with a panel of packed columns, as in Tile:
+/// A product of rows, some of many that lie at one distance, with a panel of packed columns, as in Tile: with m each of
+/// the `count` numbers,
 ///     c[m][n] = (load ? c[m][n] : 0) + sum over t, k of rows[row_offsets[t] + m*row_step + k] *
 ///     panel[panel_offsets[t] + k*width + n].
 template <class T>
 struct Rows {
     const T* rows;
     Index row_step;
+    const Index* numbers;
     Index count, taps, channels;
     const T* panel;
     const Index *row_offsets, *panel_offsets;  // [tap]
