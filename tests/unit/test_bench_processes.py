@@ -154,9 +154,10 @@ def test_peers_are_selected_by_name_or_library():
     assert {peer.library for peer in select("torch")} == {"torch"}
     assert len(select("torch")) > 2
     assert select("none") == []
-    assert select("all") == list(PEERS)
+    assert select("all") == [peer for peer in PEERS if peer.name != "tconv-direct"]
+    assert [peer.name for peer in select("tconv-direct,jax")] == ["jax", "tconv-direct"]
     assert {peer.name for peer in select(None)} < {peer.name for peer in PEERS}
-    with pytest.raises(ValueError, match="no peer keras; there are all, none, torch"):
+    with pytest.raises(ValueError, match="no peer keras; there are all, none, tconv, torch"):
         select("keras,jax")
 
 

@@ -7,7 +7,7 @@ from tconv.bench.peers.litert import LiteRt, LiteRtPooled
 from tconv.bench.peers.ncnn import Ncnn
 from tconv.bench.peers.onnxruntime import OnnxRuntime, OnnxRuntimePooled
 from tconv.bench.peers.openvino import OpenVino, OpenVinoChannelsLast, OpenVinoPooled
-from tconv.bench.peers.ours import Probe, Tconv, TconvFloat32
+from tconv.bench.peers.ours import Probe, Tconv, TconvDirect, TconvFloat32
 from tconv.bench.peers.pytorch import TorchChannelsFirst, TorchChannelsLast, TorchChannelsLastPooled, TorchPacked
 from tconv.bench.peers.tensorflow import TensorFlow, TensorFlowEigen
 from tconv.bench.peers.xla import Jax
@@ -31,6 +31,7 @@ PEERS: tuple[Peer, ...] = (
     LiteRt(),
     LiteRtPooled(),
     Ncnn(),
+    TconvDirect(),
 )
 
 
@@ -47,7 +48,7 @@ def find(name: str) -> Peer:
 
 
 def select(names: str | None) -> list[Peer]:
-    """The peers named in the comma-separated `names`; "all", "none"; None for those that run by default.
+    """The peers named in the comma-separated `names`; "all" others, "none"; None for those that run by default.
 
     A library's name that is no peer's, like "torch", stands for all of its configurations.
 
@@ -63,4 +64,6 @@ def select(names: str | None) -> list[Peer]:
     if unknown := sorted(wanted - known):
         legal = ", ".join(["all", "none", *sorted(libraries), *(peer.name for peer in PEERS)])
         raise ValueError(f"bench: no peer {', '.join(unknown)}; there are {legal}.")
-    return [peer for peer in PEERS if wanted & {"all", peer.name, *(libraries & {peer.library})}]
+    if "all" in wanted:
+        wanted |= {peer.name for peer in PEERS if peer.library != Tconv.name}
+    return [peer for peer in PEERS if wanted & {peer.name, *(libraries & {peer.library})}]

@@ -1,4 +1,4 @@
-"""tconv itself, tconv in float32 to measure other dtypes against, and a probe of the machine."""
+"""tconv itself, tconv in float32 and without fast algorithms to measure against, and a probe of the machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tconv import layers
 from tconv.bench.peers.base import ALL, Array, Arrays, Call, Peer, Task, Workload
 from tconv.bench.workloads import GRAD_INPUT, GRAD_KERNEL, OUTPUT
 
-__all__ = ["PRODUCT_FLOPS", "Probe", "Tconv", "TconvFloat32"]
+__all__ = ["PRODUCT_FLOPS", "Probe", "Tconv", "TconvDirect", "TconvFloat32"]
 
 SIDE = 1024
 PRODUCT_FLOPS = 2 * SIDE**3
@@ -27,6 +27,7 @@ class Tconv(Peer):
     dtypes = ("float32", "float64", "float16", "bfloat16")
     wanted = ALL
     ranks = tuple(range(1, 10))
+    algorithm = "auto"
 
     def start(self, threads: int) -> str:
         tconv.set_num_threads(threads)
@@ -43,7 +44,7 @@ class Tconv(Peer):
             return lambda: layer(x)
         geometry = {**_geometry(task.workload), "data_format": task.data_format}
         if task.wanted == GRAD_INPUT:
-            return partial(tconv.conv_transpose_grad_input, dy, kernel, x.shape, **geometry)
+            return partial(tconv.conv_transpose_grad_input, dy, kernel, x.shape, algorithm=self.algorithm, **geometry)
         return partial(tconv.conv_transpose_grad_kernel, x, dy, kernel.shape, **geometry)
 
     def result(self, task: Task, output: Any) -> Array:
@@ -65,11 +66,20 @@ class Tconv(Peer):
             "data_format": task.data_format,
             "allow_strided_dilation": workload.strided_and_dilated,
             "dtype": task.dtype,
+            "algorithm": self.algorithm,
             **_geometry(workload),
         }
         if workload.rank <= 3:
             return getattr(layers, f"Conv{workload.rank}DTranspose")(**options)
         return layers.ConvNDTranspose(workload.rank, **options)
+
+
+class TconvDirect(Tconv):
+    """tconv with `algorithm="direct"`: what the fast algorithms gain."""
+
+    name = "tconv-direct"
+    by_default = False
+    algorithm = "direct"
 
 
 class TconvFloat32(Tconv):
