@@ -64,8 +64,10 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     const Index block_panels = most(work_.grids, [](const FastGrid& g) { return g.block_panels; });
     needs_ = carver.take<std::uint64_t>(block_panels * block_tiles);
     needs_of_all_ = carver.take<std::uint64_t>(block_panels);
-    every_ = carver.take<Index>(block_tiles);
-    some_ = carver.take<Index>(block_tiles);
+    for (int i = 0; i < 2; ++i) {
+        every_[i] = carver.take<Index>(block_tiles);
+        some_[i] = carver.take<Index>(block_tiles);
+    }
     pieces_ = carver.take<Piece>(columns);
     runs_ = carver.take<Piece>(columns);
     const auto padded = [this](const FastGrid& g) { return g.block_tiles + shape_.tile_rows; };
@@ -118,6 +120,10 @@ void FastWorker<T>::look_within() {
         slice_outputs_ *= outputs_of(w.schemes[w.axes[i]]);
     }
     slices_count_ = w.outputs / slice_outputs_;
+    const std::size_t inner = rank_ - 1;
+    ahead_ = work_.staged ? 0
+                          : outputs_of(w.schemes[inner]) * w.spreads[inner] * grid_->maps[inner].target_step *
+                                grid_->target.axes[inner];
     for (Index o = 0; o < w.outputs; ++o) {
         Index rest = o, point = 0, place = 0;
         for (std::size_t a = rank_; a-- > 0;) {
@@ -288,23 +294,27 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
     const Index capacity = grid_->boxes.points(), block_width = grid_->block_panels * shape_.full_width;
     const Index of_part = w.points * capacity * grid_->row_numbers;
     Rows<C> t{};
-    t.row_step = grid_->row_numbers;
-    t.c_step = grid_->sum_numbers;
     t.row_offsets = row_offsets_;
     t.panel_offsets = panel_offsets_;
-    for (Index tile = 0; tile < count; ++tile) every_[tile] = tile;
+    for (Index tile = 0; tile < count; ++tile) {
+        every_[0][tile] = tile * grid_->row_numbers;
+        every_[1][tile] = tile * grid_->sum_numbers;
+    }
     if (uneven_) find_needed(first, count, first_panel, last_panel);
     for (Index point = 0; point < w.points; ++point) {
         const Index* const sets = w.set_of.data() + point * w.parts;
         for (Index panel = first_panel; panel < last_panel; ++panel) {
-            t.numbers = every_;
+            t.row_places = every_[0];
+            t.c_places = every_[1];
             t.count = count;
             if (uneven_ && (needs_of_all_[panel - first_panel] >> point & 1) == 0) {
                 const std::uint64_t* const needs = needs_ + (panel - first_panel) * grid_->block_tiles;
-                t.numbers = some_;
+                t.row_places = some_[0];
+                t.c_places = some_[1];
                 t.count = 0;
                 for (Index tile = 0; tile < count; ++tile) {
-                    some_[t.count] = tile;
+                    some_[0][t.count] = every_[0][tile];
+                    some_[1][t.count] = every_[1][tile];
                     t.count += static_cast<Index>(needs[tile] >> point & 1);
                 }
                 if (t.count == 0) continue;
@@ -324,7 +334,7 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                     row_offsets_[t.taps] = part * of_part;
                     panel_offsets_[t.taps++] = sets[part] * t.channels * width;
                 }
-                t.rows = transformed + (point * capacity + first) * t.row_step + channel;
+                t.rows = transformed + (point * capacity + first) * grid_->row_numbers + channel;
                 t.panel = weights + channel * static_cast<Index>(w.sets.size()) * width;
                 t.load = step > 0;
                 kernel(t);

@@ -119,13 +119,14 @@ class FastWorker {
     Index* places_;  // [output of a slice] distance from the first one's target
     Index* digits_;  // [output of all slices][axis]
     bool of_plane_ = false;
-    bool* here_;  // [output] there is such a target
+    Index ahead_ = 0;  // from a target to the next tile's along the last axis, where it is stored to directly
+    bool* here_;       // [output] there is such a target
     Piece *pieces_, *runs_;
     Index pieces_count_ = 0, runs_count_ = 0, first_column_ = 0, columns_ = 0;
 
     // A block of tiles and panels.
     std::uint64_t *needs_, *needs_of_all_;  // [panel][tile] a bit for each point; [panel] those that every tile needs
-    Index *every_, *some_;                  // numbers of tiles: all in turn; those that need a point
+    Index *every_[2], *some_[2];            // where tiles' rows and sums are: of all in turn; of who needs a point
 
     const C **pixels_, **next_, **lines_;  // [point], or [strip][part][row]
     Index *row_offsets_, *panel_offsets_;  // [part]
@@ -161,7 +162,7 @@ void FastWorker<T>::finish_columns(const C* sums, Index column, Index columns, c
     C* to[9];
     for (Index s = 0; s < slices_count_; ++s) {
         for (Index o = 0; o < slice_outputs_; ++o) to[o] = row(s, o);
-        run(sums + slices_[s].point * width + column, width, to, columns, bias, work_.finish);
+        run(sums + slices_[s].point * width + column, width, to, columns, bias, work_.finish, ahead_);
     }
 }
 

@@ -14,13 +14,13 @@ inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V:
     using T = typename V::value;
     constexpr int W = V::width;
     typename V::reg sum[M][NV];
-    const Index* const number = t.numbers + m;
+    const Index* const row = t.row_places + m;
     for (int i = 0; i < M; ++i)
         for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
     for (Index tap = 0; tap < t.taps; ++tap) {
         const T* panel = t.panel + t.panel_offsets[tap];
         const T* a[M];
-        for (int i = 0; i < M; ++i) a[i] = t.rows + t.row_offsets[tap] + number[i] * t.row_step;
+        for (int i = 0; i < M; ++i) a[i] = t.rows + t.row_offsets[tap] + row[i];
         for (Index k = 0; k < t.channels; ++k, panel += NV * W) {
             typename V::reg b[NV];
             for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
@@ -31,7 +31,7 @@ inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V:
         }
     }
     T* c[M];
-    for (int i = 0; i < M; ++i) c[i] = t.c + number[i] * t.c_step;
+    for (int i = 0; i < M; ++i) c[i] = t.c + t.c_places[m + i];
     if (t.load) {
         for (int i = 0; i < M; ++i)
             for (int v = 0; v < NV; ++v) sum[i][v] = V::load(c[i] + v * W) + sum[i][v];
@@ -51,7 +51,7 @@ void multiply_rows(const Rows<typename V::value>& t) {
             for (Index tap = 0; tap < t.taps; ++tap)
                 for (Index i = 0; i < next; ++i)
                     for (Index k = 0; k < t.channels; k += line)
-                        __builtin_prefetch(t.rows + t.row_offsets[tap] + t.numbers[m + 6 + i] * t.row_step + k);
+                        __builtin_prefetch(t.rows + t.row_offsets[tap] + t.row_places[m + 6 + i] + k);
         }
         multiply_strip<V, 6, NV>(t, m);
     }
@@ -236,7 +236,7 @@ void synthesise(typename V::value* sums, Index step, Index n) {
 /// See FastKernels::finish_plane.
 template <class V, Scheme S0, Scheme S1>
 void finish_plane(const typename V::value* from, Index step, typename V::value* const* to, Index n,
-                  const typename V::value* bias, Finish<typename V::value> how) {
+                  const typename V::value* bias, Finish<typename V::value> how, Index ahead) {
     using T = typename V::value;
     using R = typename V::reg;
     constexpr int W = V::width, n0 = static_cast<int>(points_of(S0)), n1 = static_cast<int>(points_of(S1));
@@ -268,6 +268,8 @@ void finish_plane(const typename V::value* from, Index step, typename V::value* 
         }
         if (all && some == W) {
             for (int i = 0; i < m0 * m1; ++i) V::store(y[i] + k, output[i]);
+            if (ahead != 0 && k % (64 / static_cast<Index>(sizeof(T))) == 0)
+                for (int i = 0; i < m0 * m1; ++i) __builtin_prefetch(y[i] + k + ahead, 1);
             continue;
         }
 #pragma GCC unroll 1
@@ -283,8 +285,8 @@ void finish_plane(const typename V::value* from, Index step, typename V::value* 
 }
 template <class V, Scheme S>
 void finish_line(const typename V::value* from, Index step, typename V::value* const* to, Index n,
-                 const typename V::value* bias, Finish<typename V::value> how) {
-    finish_plane<V, Scheme::one, S>(from, step, to, n, bias, how);
+                 const typename V::value* bias, Finish<typename V::value> how, Index ahead) {
+    finish_plane<V, Scheme::one, S>(from, step, to, n, bias, how, ahead);
 }
 
 template <class V>

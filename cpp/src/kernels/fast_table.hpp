@@ -30,20 +30,17 @@ constexpr Index points_of(Scheme s) { return s == Scheme::one ? 1 : s == Scheme:
 constexpr Index outputs_of(Scheme s) { return s == Scheme::one ? 1 : s == Scheme::three_by_two ? 3 : 2; }
 constexpr Index taps_of(Scheme s) { return points_of(s) - outputs_of(s) + 1; }
 
-/// A product of rows, some of many that lie at one distance, with a panel of packed columns, as in Tile: with m each of
-/// the `count` numbers,
-///     c[m][n] = (load ? c[m][n] : 0) + sum over t, k of rows[row_offsets[t] + m*row_step + k] *
-///     panel[panel_offsets[t] + k*width + n].
+/// A product of `count` rows with a panel of packed columns, as in Tile:
+///     c[c_places[m] + n] = (load ? what is there : 0) +
+///     sum over t, k of rows[row_offsets[t] + row_places[m] + k] * panel[panel_offsets[t] + k*width + n].
 template <class T>
 struct Rows {
     const T* rows;
-    Index row_step;
-    const Index* numbers;
+    const Index *row_places, *c_places;
     Index count, taps, channels;
     const T* panel;
     const Index *row_offsets, *panel_offsets;  // [tap]
     T* c;
-    Index c_step;
     bool load;  // the sums so far are in c
     bool far;   // the rows are asked for before they are met
 };
@@ -66,10 +63,12 @@ struct FastKernels {
     /// to[i] = sum over p of A[i][p] from[p], where from[p] lie `step` apart, in place; n is in whole vectors.
     void (*synthesise[schemes])(T* sums, Index step, Index n);
     /// to[i] = finish(sum over p of A[i][p] from[p] + bias[n]) along an axis, or two; rows that are null are not
-    /// wanted. Writes n numbers, of any n, but reads whole vectors of `from`. `bias` may be nullptr.
-    void (*finish[schemes])(const T* from, Index step, T* const* to, Index n, const T* bias, Finish<T> how);
+    /// wanted. Writes n numbers, of any n, but reads whole vectors of `from`. `bias` may be nullptr. What lies `ahead`
+    /// of each target is asked for.
+    void (*finish[schemes])(const T* from, Index step, T* const* to, Index n, const T* bias, Finish<T> how,
+                            Index ahead);
     void (*finish_plane[schemes][schemes])(const T* from, Index step, T* const* to, Index n, const T* bias,
-                                           Finish<T> how);
+                                           Finish<T> how, Index ahead);
 };
 
 namespace generic {
