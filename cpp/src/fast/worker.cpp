@@ -154,21 +154,32 @@ void FastWorker<T>::look_along_axes() {
         const std::vector<Phase>& phases = shape_.phases[a];
         sources_[a] = indices;
         inside_[a] = flags;
+        const auto each_tile = [&](const auto& look) {  // at the first row of its own, and its first row
+            Index at = first_[a + 1] % grid_->tiles[a], own = grid_->own_row(a, first_[a + 1]);
+            for (Index c = first_[a + 1]; c < last_[a + 1]; ++c) {
+                look(own, grid_->is_back(a, own) ? own - spread : own);
+                own += spread * outputs;
+                if (++at < grid_->tiles[a]) continue;
+                at = 0;
+                own = grid_->own_row(a, c + 1);
+            }
+        };
         Index low = map.source_extent, high = -1;
-        for (Index c = first_[a + 1]; c < last_[a + 1]; ++c) {
-            const Index pixel = map.source(first_phase, grid_->row(a, c), 0);
+        each_tile([&](Index, Index row) {
+            const Index pixel = map.source(first_phase, row, 0), step = w.entry_steps[a];
             for (const FastPart& part : w.along[a]) {
-                bool all = true;
+                const Index from = pixel + part.source, to = from + step * (entries - 1);
+                const bool all = from >= 0 && to < map.source_extent;
                 for (Index e = 0; e < entries; ++e) {
-                    const Index index = pixel + part.source + w.entry_steps[a] * e;
-                    const bool inside = index >= 0 && index < map.source_extent;
+                    const Index index = from + step * e;
+                    const bool inside = all || (index >= 0 && index < map.source_extent);
                     *indices++ = inside ? index : -1;
-                    if (inside) low = std::min(low, index), high = std::max(high, index);
-                    all = all && inside;
+                    if (inside && !all) low = std::min(low, index), high = std::max(high, index);
                 }
+                if (all) low = std::min(low, from), high = std::max(high, to);
                 *flags++ = all;
             }
-        }
+        });
         low_[a] = low;
         count_[a] = std::max<Index>(high - low + 1, 0);
         targets_[a] = indices;
@@ -178,29 +189,27 @@ void FastWorker<T>::look_along_axes() {
         std::uint64_t at_digit[4] = {};  // points of the window, by their place along the axis
         for (Index point = 0; point < std::min(w.points, most_masked); ++point)
             at_digit[point / grid_->point_strides[a] % entries] |= std::uint64_t(1) << point;
-        for (Index c = first_[a + 1]; c < last_[a + 1]; ++c) {
-            const Index own = grid_->own_row(a, c), row = grid_->row(a, c);
+        const Range& range = grid_->ranges[a];
+        const auto all_outputs = static_cast<unsigned char>((1u << outputs) - 1);
+        each_tile([&](Index own, Index row) {
             *indices++ = map.target(first_phase, row) * grid_->target.axes[a];
-            for (const Phase& phase : phases) {
-                const Index begin = std::max(map.first(phase), own);
-                const Index end = std::min(map.last(phase), grid_->ranges[a].last);
-                unsigned char mask = 0, points = 0;
-                for (Index i = 0; i < outputs; ++i) {
-                    if (row + spread * i < begin || row + spread * i >= end) continue;
-                    mask = static_cast<unsigned char>(mask | 1u << i);
-                    points |= points_of_output[static_cast<std::size_t>(w.schemes[a])][i];
-                }
-                *bits++ = mask;
-                *masks = 0;
-                for (Index e = 0; e < entries; ++e)
-                    if ((points >> e & 1) != 0) *masks |= at_digit[e];
-                ++masks;
-            }
-            const Range& range = grid_->ranges[a];
             const bool whole = row >= range.common_first && row + spread * (outputs - 1) < range.common_last;
             *flags++ = whole;
             uneven_ = uneven_ || !whole;
-        }
+            for (const Phase& phase : phases) {
+                *bits = whole ? all_outputs : 0;
+                *masks = whole ? ~std::uint64_t(0) : 0;
+                const Index begin = std::max(map.first(phase), own), end = std::min(map.last(phase), range.last);
+                for (Index i = 0; !whole && i < outputs; ++i) {
+                    if (row + spread * i < begin || row + spread * i >= end) continue;
+                    *bits = static_cast<unsigned char>(*bits | 1u << i);
+                    for (Index e = 0; e < entries; ++e)
+                        if ((points_of_output[static_cast<std::size_t>(w.schemes[a])][i] >> e & 1) != 0)
+                            *masks |= at_digit[e];
+                }
+                ++bits, ++masks;
+            }
+        });
     }
     uneven_ = uneven_ && w.points <= most_masked;
     if (work_.gathered) return;
