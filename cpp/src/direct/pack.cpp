@@ -136,8 +136,8 @@ void Columns::make_blocks() {
 }
 
 template <class T>
-Packed<T>::Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa, Direction direction_)
-    : Columns(g, direction_, kernels_for<C>(isa).tile_rows, kernels_for<C>(isa).width),
+Packed<T>::Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa)
+    : Columns(g, Direction::forward, kernels_for<C>(isa).tile_rows, kernels_for<C>(isa).width),
       kernels(&kernels_for<C>(isa)),
       converters(&converters_for(isa)),
       weights(group_weights * product_groups),
@@ -156,17 +156,13 @@ void Packed<T>::fill(const T* kernel) {
     finite = all_finite(weights.data(), weights.size(), threads);
 }
 
-// kernel[tap][filter][in_channel], of which one of the two channels is the source and one the target.
+// kernel[tap][filter][in_channel].
 template <class T>
 void Packed<T>::fill_block(const T* kernel, Index group, const Block& block) {
-    const bool forward = direction == Direction::forward;
-    const Index filters_of_group = filters / groups;
-    const Index tap_stride = filters_of_group * in_channels;
-    const Index source_stride = forward ? 1 : in_channels;
+    const Index tap_stride = filters / groups * in_channels;
     const Window& window = windows[static_cast<std::size_t>(block.window)];
     const T* base = kernel + group * (in_channels / product_groups);
     C* to = weights.data() + group * group_weights + block.weights;
-    const bool turned = forward && form == Form::panels;
 
     // The kernel's offset of tap m of a member: its taps along the axes, row by row.
     const auto tap_offset = [&](const std::vector<Phase>& member, Index m) {
@@ -187,7 +183,7 @@ void Packed<T>::fill_block(const T* kernel, Index group, const Block& block) {
             for (Index n = 0; n < block.panel; ++n) {
                 C* column_to = to + n * to_column;
                 if constexpr (std::is_same_v<T, C>) {
-                    if (turned && n < block.columns) {  // neighbours of one member at once
+                    if (form == Form::panels && n < block.columns) {  // neighbours of one member at once
                         const Index column = block.first + n, channel = column % target_channels;
                         const Index run = std::min(target_channels - channel, block.columns - n);
                         const auto& member = window.members[static_cast<std::size_t>(column / target_channels)];
@@ -208,8 +204,8 @@ void Packed<T>::fill_block(const T* kernel, Index group, const Block& block) {
                     *column_to = widen(from[channel]);
                     continue;
                 }
-                from += channel * (forward ? in_channels : 1) + step.first_channel * source_stride;
-                for (Index k = 0; k < channels; ++k) column_to[k * to_channel] = widen(from[k * source_stride]);
+                from += channel * in_channels + step.first_channel;
+                for (Index k = 0; k < channels; ++k) column_to[k * to_channel] = widen(from[k]);
                 for (Index k = channels; k < padded; ++k) column_to[k * to_channel] = C(0);
             }
         }

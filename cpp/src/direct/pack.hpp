@@ -77,7 +77,7 @@ class Packed : public Columns {
   public:
     using C = compute_t<T>;
 
-    Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa, Direction direction);
+    Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa);
 
     const Kernels<C>* kernels;
     const Converters* converters;
