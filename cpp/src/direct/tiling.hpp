@@ -26,6 +26,7 @@ struct Tiling {
     std::vector<Range> ranges;               // [window*rank + axis]
     std::vector<std::vector<Index>> deltas;  // [window][member] targets' distance from the first member's
     std::vector<Index> places;               // [block] its first target's distance from its row's, or `scattered`
+    std::vector<std::vector<DotsRun>> runs;  // [block] of dots that are stored channels last
     std::vector<Index> first, last;          // [axis] rows of all windows
     bool lines;                              // channels first: the numbers of a channel are stored line by line
     std::vector<std::size_t> order;          // of the blocks: what is stored interleaved follows each other

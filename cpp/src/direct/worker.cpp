@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "checked.hpp"
+
 namespace tconv {
 namespace {
 
@@ -44,6 +46,9 @@ Worker<T>::Worker(const Work<T>& work, Carver& carver)
     whole_ = carver.take<bool>(rows);
     pixels_ = carver.take<const C*>(rows * taps);
     clipped_ = carver.take<bool>(rows / shape_.tile_rows);
+    const Index lines = shape_.form == Form::dots ? tiling_.rows_of_tile() / tiling_.tile[rank_] : 0;
+    lines_ = carver.take<Range>(lines);
+    line_pixels_ = carver.take<const C*>(lines * taps);
     sums_ = carver.take<C>((tiling_.lines ? turned_rows : rows) * tiling_.sum_columns);
     const bool narrowed = !std::is_same_v<T, C>;
     narrowed_ = carver.take<T>(narrowed && !tiling_.lines ? rows * tiling_.widest_block : 0);
@@ -117,16 +122,20 @@ bool Worker<T>::enter(std::size_t window) {
         const Picked* const picked = tiling_.gathered ? picked_ + a : nullptr;
         Index low = begin, high = end;
         for (Index m = 0; m < taps; ++m) {
-            Index index = map.source(phase, begin, m);
-            Index* to = table + m;
-            for (Index j = begin; j < end; ++j, index += source_step, to += taps) {
-                if (index >= 0 && index < extent) {
-                    *to = (picked == nullptr ? index : picked->position(index)) * stride;
-                } else {
-                    *to = -1;
-                    low = index < 0 ? std::max(low, j + 1) : low;
-                    high = index < 0 ? high : std::min(high, j);
-                }
+            const Index index = map.source(phase, begin, m);
+            const Index from = std::clamp(begin + ceil_div(-index, source_step), begin, end);
+            const Index until = std::clamp(begin + ceil_div(extent - index, source_step), from, end);
+            low = std::max(low, from);
+            high = std::min(high, until);
+            Index* const to = table + m;
+            const auto at = [&](Index j) { return index + (j - begin) * source_step; };
+            for (Index j = begin; j < from; ++j) to[(j - begin) * taps] = -1;
+            for (Index j = until; j < end; ++j) to[(j - begin) * taps] = -1;
+            if (picked != nullptr && picked->list != nullptr) {
+                for (Index j = from; j < until; ++j) to[(j - begin) * taps] = picked->position(at(j)) * stride;
+            } else {
+                const Index first = picked == nullptr ? 0 : picked->from;
+                for (Index j = from; j < until; ++j) to[(j - begin) * taps] = (at(j) - first) * stride;
             }
         }
         inside_first_ = std::min(low, high);
@@ -158,7 +167,9 @@ void Worker<T>::multiply(const Slice& slice, std::size_t window) {
             t.panel = work_.packed.weights.data() + group_ * shape_.group_weights + block.weights + done * block.panel;
             t.c_stride = block.width;
             t.bias = work_.bias == nullptr ? nullptr : work_.bias + group_ * shape_.group_bias + block.bias;
-            multiply_block(t, number, s + 1 == steps.size(), b == slice.first_block);
+            const bool last = s + 1 == steps.size();
+            shape_.form == Form::dots ? multiply_dots(t, number, last)
+                                      : multiply_block(t, number, last, b == slice.first_block);
             if (steps.size() > 1) t.c += strips() * shape_.tile_rows * block.width;
         }
         done += shape_.products(step);
@@ -178,8 +189,7 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
     const Index tile_rows = shape_.tile_rows, place = tiling_.places[number];
     const Kind kind = work_.finish.kind;
     // Sums that a kernel finishes go straight from registers to the target, where that takes them as they are.
-    const bool finished =
-        last && shape_.form != Form::dots && (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
+    const bool finished = last && (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
     const bool direct = finished && std::is_same_v<T, C> && place != Tiling::scattered;
     const bool far =
         first_block && shape_.form != Form::depthwise && t.channels * static_cast<Index>(sizeof(C)) >= far_pixels;
@@ -216,8 +226,6 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
             kernels.depthwise(t, rows);
         } else if (exact && clipped_[strip]) {
             multiply_exactly(t, rows);
-        } else if (shape_.form == Form::dots) {
-            kernels.dots(t, rows);
         } else {
             panels[rows - 1](t);
         }
@@ -226,12 +234,7 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
     }
     if (!last || direct) return;
     if (!finished) finish(block, sums, rows_);
-    if (tiling_.lines) {
-        turn(number, sums);
-        if (shape_.window_of(block).run == 1) store_lines(number);
-    } else {
-        store(block, sums, 0, rows_);
-    }
+    deliver(number, sums);
 }
 
 /// Asks for the pixels that the next strip meets first: its rows are too short for the processor to foresee them.

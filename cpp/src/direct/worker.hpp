@@ -42,8 +42,12 @@ class Worker {
     void find_pixels(const Step& step);
     void multiply(const Slice& slice, std::size_t window);
     void multiply_block(Tile<C> t, std::size_t number, bool last, bool first_block);
+    void multiply_dots(const Tile<C>& t, std::size_t number, bool last);
+    void multiply_apart(Tile<C> t, const Block& block, Index first_row, Index last_row) const;
+    void deliver(std::size_t number, const C* sums);
     void prefetch(const Tile<C>& t, Index rows) const;
     void multiply_exactly(Tile<C> t, Index rows) const;
+    bool stores_lines() const;
     void finish(const Block& block, C* sums, Index rows) const;
     void store(const Block& block, const C* sums, Index first_row, Index last_row);
     void scatter(const Block& block, const T* from, Index first_row, Index last_row);
@@ -92,6 +96,8 @@ class Worker {
     const C** pixels_;        // [strip][tap of the step][row of the strip]
     bool* clipped_;           // [strip] some pixel lies outside
     bool clipped_any_ = false;
+    Range* lines_;           // [line of rows, of dots] its rows in the tile, and those that are computed together
+    const C** line_pixels_;  // [line of rows][tap of the step] of the first one of those
     C* sums_;
     T* narrowed_;
     T* turned_;                 // [column][turned row]

@@ -88,7 +88,7 @@ void Worker<T>::gather() {
     }
 }
 
-/// The pixel under each tap of a step, for every row.
+/// The pixel under each tap of a step, for every row; of dots, for the first one of those that are computed together.
 template <class T>
 void Worker<T>::find_pixels(const Step& step) {
     const Index tile_rows = shape_.tile_rows, taps = step.last_tap - step.first_tap;
@@ -103,6 +103,10 @@ void Worker<T>::find_pixels(const Step& step) {
     std::copy_n(first_, rank_, at_);
     const C** strip = pixels_;  // of the row; it is number `place` there
     Index row = 0, place = 0;
+    const bool dots = shape_.form == Form::dots, dense = !tiling_.gathered || picked_[inner].list == nullptr;
+    const bool stored = stores_lines();
+    Range* line = lines_;
+    const C** line_pixels = line_pixels_;
     const auto next = [&] {
         const C** here = strip + place;
         if (++place == tile_rows) {
@@ -125,11 +129,16 @@ void Worker<T>::find_pixels(const Step& step) {
                 }
                 count *= along[a];
             }
-            bool line_inside = whole_taps;
+            bool line_inside = dots ? dense : whole_taps;
             for (Index o = first_outer; o <= last_outer; ++o) line_inside = line_inside && outer_[o] >= 0;
-            const Index inside_first = line_inside ? inside_first_ : last_[inner];
-            const Index inside_last = line_inside ? inside_last_ : last_[inner];
+            Index inside_first = line_inside ? inside_first_ : last_[inner];
+            Index inside_last = line_inside ? inside_last_ : last_[inner];
             const Index* offsets = axis_offsets_[inner];
+            if (dots && stored) {  // those that every member has
+                const bool common = common_first_ < common_last_ && whole_[row + common_first_];
+                inside_first = std::max(inside_first, common ? first_[inner] + common_first_ : last_[inner]);
+                inside_last = std::max(inside_first, std::min(inside_last, first_[inner] + common_last_));
+            }
             const auto some_inside = [&](Index begin, Index end) {
                 for (Index j = begin; j < end; ++j, ++row, offsets += inner_taps) {
                     const C** to = next();
@@ -148,7 +157,16 @@ void Worker<T>::find_pixels(const Step& step) {
                 }
             };
             some_inside(first_[inner], inside_first);
-            if (taps == 1) {
+            if (dots) {
+                const Index some = inside_last - inside_first, after = row + some;
+                *line++ = {row - (inside_first - first_[inner]), row + (last_[inner] - inside_first), row, after};
+                for (Index i = 0, tap = step.first_tap; some > 0 && i < taps; ++i, ++tap)
+                    line_pixels[i] = origin_ + outer_[tap / inner_taps] + offsets[tap % inner_taps];
+                line_pixels += taps;
+                offsets += some * inner_taps;
+                place = after % tile_rows;
+                strip = pixels_ + (after - place) * taps;
+            } else if (taps == 1) {
                 const C* const line = origin_ + outer_[first_outer];
                 for (Index j = inside_first; j < inside_last; ++j) *next() = line + *offsets++;
             } else {

@@ -96,6 +96,18 @@ void Worker<T>::finish(const Block& block, C* sums, Index rows) const {
     work_.packed.kernels->finish(sums, block.width, rows, block.width, bias, work_.finish);
 }
 
+/// Puts the finished sums of a block, all rows of the tile, where they belong.
+template <class T>
+void Worker<T>::deliver(std::size_t number, const C* sums) {
+    const Block& block = shape_.blocks[number];
+    if (tiling_.lines) {
+        turn(number, sums);
+        if (shape_.window_of(block).run == 1) store_lines(number);
+    } else {
+        store(block, sums, 0, rows_);
+    }
+}
+
 /// Puts the rows of a block, of which `sums` are finished sums, where they belong.
 template <class T>
 void Worker<T>::store(const Block& block, const C* sums, Index first_row, Index last_row) {

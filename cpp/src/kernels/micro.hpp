@@ -2,6 +2,7 @@
 #pragma once
 
 #include "activate.hpp"
+#include "dots.hpp"
 #include "planes.hpp"
 #include "table.hpp"
 #include "vec.hpp"
@@ -118,108 +119,6 @@ void depthwise(const Tile<typename V::value>& t, Index m) {
     }
 }
 
-/// One vector of channels of M rows times N columns that are `depth` apart; the last one has `some` of them.
-template <class V, int M, int N, bool Whole>
-inline TCONV_INLINE void dots_of_vector(const typename V::value* const (&a)[M], Index k, Index some,
-                                        const typename V::value* panel, Index depth, typename V::reg (&sum)[M][N]) {
-    const auto column = [&](int n) TCONV_INLINE { return V::keep(V::load(panel + n * depth + k)); };
-    const auto row = [&](int m)
-                         TCONV_INLINE { return V::keep(Whole ? V::load(a[m] + k) : V::load_some(a[m] + k, some)); };
-    if constexpr (N <= M) {  // the fewer stay in registers
-        typename V::reg b[N];
-        each<N>([&](auto n) TCONV_INLINE { b[n] = column(n); });
-        each<M>([&](auto m) TCONV_INLINE {
-            const auto x = row(m);
-            each<N>([&](auto n) TCONV_INLINE { sum[m][n] = V::fma(x, b[n], sum[m][n]); });
-        });
-    } else {
-        typename V::reg x[M];
-        each<M>([&](auto m) TCONV_INLINE { x[m] = row(m); });
-        each<N>([&](auto n) TCONV_INLINE {
-            const auto b = column(n);
-            each<M>([&](auto m) TCONV_INLINE { sum[m][n] = V::fma(x[m], b, sum[m][n]); });
-        });
-    }
-}
-
-/// Sum i of M times N in a row, zero past the last one.
-template <class V, int I, int M, int N>
-inline TCONV_INLINE typename V::reg sum_number(const typename V::reg (&sum)[M][N]) {
-    if constexpr (I < M * N) {
-        return sum[I / N][I % N];
-    } else {
-        return V::zero();
-    }
-}
-
-/// M rows of a product of dots with N columns from `column` on: a sum has a chain for each lane. Rest: channels are not
-/// whole vectors.
-template <class V, int M, int N, int TileRows, bool Rest>
-void dots_of_rows(const Tile<typename V::value>& t, Index first, Index column) {
-    using T = typename V::value;
-    constexpr int W = V::width;
-    typename V::reg sum[M][N];
-    each<M>([&](auto m) TCONV_INLINE { each<N>([&](auto n) TCONV_INLINE { sum[m][n] = V::zero(); }); });
-    const T* const* rows = t.rows + first;
-    const Index rest = Rest ? t.channels % W : 0, whole = t.channels - rest, depth = Rest ? whole + W : whole;
-    const T* panel = t.panel + column * depth;
-    for (Index tap = 0; tap < t.taps; ++tap, rows += TileRows, panel += t.columns * depth) {
-        const T* a[M];
-        each<M>([&](auto m) TCONV_INLINE { a[m] = rows[m] + t.offset; });
-        for (Index k = 0; k < whole; k += W) dots_of_vector<V, M, N, true>(a, k, W, panel, depth, sum);
-        if constexpr (Rest) dots_of_vector<V, M, N, false>(a, whole, rest, panel, depth, sum);
-    }
-    T total[M * N + 3];
-    each<(M * N + 3) / 4>([&](auto quarter) TCONV_INLINE {
-        constexpr int i = 4 * quarter;
-        V::sums(sum_number<V, i>(sum), sum_number<V, i + 1>(sum), sum_number<V, i + 2>(sum), sum_number<V, i + 3>(sum),
-                total + i);
-    });
-    for (int m = 0; m < M; ++m) {
-        T* c = t.c + (first + m) * t.c_stride + column;
-        if (t.load) {
-            for (int n = 0; n < N; ++n) c[n] += total[m * N + n];
-        } else {
-            for (int n = 0; n < N; ++n) c[n] = total[m * N + n];
-        }
-    }
-}
-
-template <class V, int M, int N, int TileRows>
-void dots_of_columns(const Tile<typename V::value>& t, Index m, Index column) {
-    const bool rest = t.channels % V::width > 0;
-    Index row = 0;
-    for (; row + M <= m; row += M) {
-        rest ? dots_of_rows<V, M, N, TileRows, true>(t, row, column)
-             : dots_of_rows<V, M, N, TileRows, false>(t, row, column);
-    }
-    for (; row < m; ++row) {
-        rest ? dots_of_rows<V, 1, N, TileRows, true>(t, row, column)
-             : dots_of_rows<V, 1, N, TileRows, false>(t, row, column);
-    }
-}
-
-/// See Kernels::dots. Columns go in fours and threes, whichever comes out even.
-template <class V, int TileRows>
-void dots(const Tile<typename V::value>& t, Index m) {
-    for (Index column = 0; column < t.columns;) {
-        const Index left = t.columns - column;
-        if (left == 1) {
-            dots_of_columns<V, 6, 1, TileRows>(t, m, column);
-            column += 1;
-        } else if (left == 2) {
-            dots_of_columns<V, 6, 2, TileRows>(t, m, column);
-            column += 2;
-        } else if (left == 4 || left > 6) {
-            dots_of_columns<V, 3, 4, TileRows>(t, m, column);
-            column += 4;
-        } else {
-            dots_of_columns<V, 3, 3, TileRows>(t, m, column);
-            column += 3;
-        }
-    }
-}
-
 /// See Kernels::finish.
 template <class V>
 void finish(typename V::value* c, Index c_stride, Index m, Index width, const typename V::value* bias,
@@ -260,6 +159,7 @@ constexpr Kernels<typename V::value> kernels_of(Isa isa) {
               multiply<V, 5, 2, 6>, multiply<V, 6, 2, 6>}},
             depthwise<V, 6>,
             dots<V, 6>,
+            line_dots<V>,
             planes<V>,
             turn<V>,
             pad<V>,

@@ -37,6 +37,34 @@ struct Tile {
     Finish<T> finish;      // linear, relu or leaky_relu when out is given
 };
 
+/// Columns that lie side by side in the target: as far as `place` from where their row is stored.
+struct DotsRun {
+    Index first, count, place;
+};
+
+/// One step of a product of few columns with pixels that follow each other: row m reads pixels[t] + m*row_step.
+///     c[m][n] = (load ? c[m][n] : 0) + sum over t, k of pixels[t][m*row_step + offset + k] *
+///     panel[(t*columns + n)*depth + k],
+/// k < channels, n < columns, where depth is channels in whole vectors.
+template <class T>
+struct DotsLine {
+    const T* const* pixels;  // [tap] channel 0 of row 0's pixel
+    Index offset;            // the first channel of this step
+    Index row_step;
+    Index rows, taps, channels;
+    const T* panel;
+    Index columns;  // of a full panel at most
+    T* c;           // [row][c_stride]
+    Index c_stride;
+    bool load;  // continue the sums in c
+    T* out;     // finished sums of row m go to out + m*out_step; if this is nullptr, sums go to c
+    Index out_step;
+    const DotsRun* runs;  // of all columns
+    Index run_count;
+    const T* bias;  // [column], or nullptr
+    Finish<T> finish;
+};
+
 /// One step of a product whose pixels lie in planes, a channel each:
 ///     c[n][i] = (load ? c[n][i] : 0) + sum over t, k of pixels[offsets[t] + k*plane_step + i] *
 ///     columns[n][t*tap_step + k*channel_step], n < count, i < vectors of pixels.
@@ -77,6 +105,8 @@ struct Kernels {
     /// rows[t*tile_rows + m][offset + k] * panel[(t*columns + n)*depth + k], k < channels, n < columns, where depth is
     /// channels in whole vectors.
     void (*dots)(const Tile<T>&, Index m);
+    /// See DotsLine. A sum's order is that of dots.
+    void (*line_dots)(const DotsLine<T>&);
     /// See PlaneTile.
     void (*planes)(const PlaneTile<T>&);
     /// to[j*to_stride + i] = from[i*from_stride + j], i < rows, j < columns.

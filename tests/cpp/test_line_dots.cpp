@@ -1,0 +1,134 @@
+// The kernel of lines of few columns: the bits of dots, row by row, and of finish, wherever they are stored.
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "check.hpp"
+#include "dispatch.hpp"
+#include "oracle.hpp"
+
+using namespace tconv;
+using oracle::Guarded;
+
+namespace {
+
+template <class T>
+struct Line {
+    const Kernels<T>& kernels;
+    Index rows, taps, channels, columns;
+    Index lanes = kernels.width / 2, depth = (channels + lanes - 1) / lanes * lanes, offset = 2;
+    Index row_step = offset + channels + 1, stride = columns + 1;
+    std::vector<T> pixels = problems::numbers<T>((rows + taps) * row_step, 1);
+    std::vector<T> panel = padded();
+    std::vector<T> before = problems::numbers<T>(rows * stride, 3);
+
+    std::vector<T> padded() const {
+        std::vector<T> numbers = problems::numbers<T>(taps * columns * depth, 2);
+        for (Index i = 0; i < taps * columns * depth; ++i)
+            if (i % depth >= channels) numbers[static_cast<std::size_t>(i)] = 0;
+        return numbers;
+    }
+    const T* pixel(Index row, Index tap) const { return pixels.data() + (row + taps - 1 - tap) * row_step; }
+
+    /// By dots, a row at a time.
+    std::vector<T> sums(bool load) const {
+        std::vector<T> c = before;
+        for (Index row = 0; row < rows; ++row) {
+            std::vector<const T*> pointers(static_cast<std::size_t>(taps * kernels.tile_rows), nullptr);
+            for (Index tap = 0; tap < taps; ++tap)
+                pointers[static_cast<std::size_t>(tap * kernels.tile_rows)] = pixel(row, tap);
+            Tile<T> tile{};
+            tile.rows = pointers.data();
+            tile.offset = offset;
+            tile.taps = taps;
+            tile.channels = channels;
+            tile.panel = panel.data();
+            tile.c = c.data() + row * stride;
+            tile.c_stride = stride;
+            tile.load = load;
+            tile.columns = columns;
+            kernels.dots(tile, 1);
+        }
+        return c;
+    }
+
+    void check(bool load) const {
+        const harness::Subject subject(std::to_string(rows) + " rows, " + std::to_string(taps) + " taps, " +
+                                       std::to_string(channels) + " channels, " + std::to_string(columns) + " columns" +
+                                       (load ? ", load" : ""));
+        const std::vector<T> expected = sums(load);
+        std::vector<const T*> first;
+        for (Index tap = 0; tap < taps; ++tap) first.push_back(pixel(0, tap));
+        Guarded<T> c(rows * stride);
+        std::copy(before.begin(), before.end(), c.data());
+        DotsLine<T> line{};
+        line.pixels = first.data();
+        line.offset = offset;
+        line.row_step = row_step;
+        line.rows = rows;
+        line.taps = taps;
+        line.channels = channels;
+        line.panel = panel.data();
+        line.columns = columns;
+        line.c = c.data();
+        line.c_stride = stride;
+        line.load = load;
+        kernels.line_dots(line);
+        CHECK(c.guards_intact());
+        CHECK(std::memcmp(c.data(), expected.data(), expected.size() * sizeof(T)) == 0);
+        using Kind = Activation::Kind;
+        for (const Kind kind : {Kind::linear, Kind::leaky_relu, Kind::tanh})
+            for (const bool biased : {false, true}) check_stored(line, expected, {kind, T(0.25)}, biased);
+    }
+
+    /// Two runs: the later columns in front of the others.
+    void check_stored(DotsLine<T> line, const std::vector<T>& expected, Finish<T> finish, bool biased) const {
+        const Index half = columns / 2, width = (columns + lanes - 1) / lanes * lanes;
+        std::vector<T> bias = problems::numbers<T>(width, 4), finished(static_cast<std::size_t>(rows * width));
+        for (Index i = 0; i < rows * width; ++i)
+            if (i % width < columns)
+                finished[static_cast<std::size_t>(i)] =
+                    expected[static_cast<std::size_t>(i / width * stride + i % width)];
+        kernels.finish(finished.data(), width, rows, width, biased ? bias.data() : nullptr, finish);
+        const std::vector<DotsRun> runs{{half, columns - half, 0}, {0, half, columns - half + 1}};
+        Guarded<T> c(rows * stride), out(rows * (columns + 2));
+        std::copy(before.begin(), before.end(), c.data());
+        std::fill_n(out.data(), rows * (columns + 2), T(-7));
+        line.c = c.data();
+        line.out = out.data();
+        line.out_step = columns + 2;
+        line.runs = runs.data();
+        line.run_count = half > 0 ? 2 : 1;
+        line.bias = biased ? bias.data() : nullptr;
+        line.finish = finish;
+        kernels.line_dots(line);
+        CHECK(out.guards_intact());
+        Index wrong = 0;
+        for (Index row = 0; row < rows; ++row)
+            for (Index place = 0; place < columns + 2; ++place) {
+                const Index column = place < columns - half ? half + place : place - (columns - half + 1);
+                const bool stored = place != columns - half && column < (place < columns - half ? columns : half);
+                const T wanted = stored ? finished[static_cast<std::size_t>(row * width + column)] : T(-7);
+                wrong += std::memcmp(&wanted, out.data() + row * (columns + 2) + place, sizeof(T)) != 0;
+            }
+        CHECK_MESSAGE(wrong == 0, std::to_string(wrong) + " numbers are wrong");
+    }
+};
+
+}  // namespace
+
+TEST("kernels/line_dots") {
+    for (const Isa isa : available_isas()) {
+        const harness::Subject subject(name(isa));
+        const auto check = [](const auto& kernels, auto zero) {
+            using T = decltype(zero);
+            for (const Index rows : {1, 2, 3, 4, 7, 13, 25, 50, 101})
+                for (const Index taps : {0, 1, 3})
+                    for (const Index channels : {Index{1}, Index{3}, kernels.width / 2, Index{24}, Index{133}})
+                        for (Index columns = 1; columns <= kernels.width; ++columns)
+                            Line<T>{kernels, rows, taps, channels, columns}.check((rows + columns) % 2 == 0);
+        };
+        check(kernels_for<float>(isa), float());
+        check(kernels_for<double>(isa), double());
+    }
+}
