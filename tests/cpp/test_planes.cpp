@@ -52,6 +52,13 @@ const std::vector<Problem>& plane_problems() {
         problem("groups", 2, 24, 36, 3, {cropped(15, 4, 2, 1, 1), cropped(26, 4, 2, 1, 1)}),
         problem("beyond the input", 1, 8, 12, 1, {{15, 47, 3, 2, 1, -9}, {200, 419, 4, 2, 1, 6}}),
         problem("one tap", 1, 9, 40, 1, {cropped(217, 1, 1)}),
+        problem("long lines", 2, 24, 24, 1, {cropped(3, 2, 2), cropped(67, 2, 2)}),
+        problem("long lines of one phase", 1, 5, 11, 1, {cropped(4, 1, 1), cropped(69, 1, 1)}),
+        problem("long lines of four phases", 1, 9, 7, 1, {cropped(5, 4, 4), cropped(71, 4, 4)}),
+        problem("long lines of two windows", 1, 20, 40, 1, {cropped(900, 4, 2, 1, 1)}),
+        problem("long lines in parts", 1, 100, 9, 1, {cropped(413, 2, 2)}),
+        problem("long lines of groups", 2, 12, 54, 3, {cropped(4, 2, 2), cropped(66, 2, 2)}),
+        problem("long lines of a volume", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(65, 2, 2)}),
         problem("four axes", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(3, 1, 1), cropped(25, 2, 2)}),
     };
     return all;

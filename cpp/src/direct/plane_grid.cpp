@@ -17,6 +17,8 @@ constexpr Index panel_bytes = 1 << 20;                    // of a box
 constexpr Index all_panels_bytes = 12 << 20;              // of all threads'
 constexpr Index deep_columns = 128, deep_products = 512;  // whose sums wait for each other, where they are long
 constexpr Index sums_bytes = 20 << 10;                    // of columns that wait for each other, where they are short
+constexpr Index finished_products = 128;                  // of a sum that is stored as it is finished
+constexpr Index finished_rows = 64;                       // of a line that is so stored, at least
 constexpr Index few_columns = 8;                          // that read pixels where they are
 constexpr Index most_run = 256;                           // of them that are interleaved
 constexpr Index vectors_together = 16;                    // lanes: a multiple of any vector's
@@ -155,7 +157,7 @@ void PlaneGrid::make_groups(Index sum_bytes) {
         for (std::size_t m = 0; m < members.size(); ++m) {
             std::vector<Index> key;
             for (std::size_t a = 0; a + 1 < rank; ++a) key.push_back(members[m][a].residue);
-            lines[std::move(key)][members[m][rank - 1].residue] = {0, w, m, first_phases[w] + m * rank + rank - 1};
+            lines[std::move(key)][members[m][rank - 1].residue] = {0, w, m, first_phases[w] + m * rank + rank - 1, 0};
         }
     }
     std::vector<Runs> outer;
@@ -209,7 +211,8 @@ void PlaneGrid::add_group(const std::vector<Runs>& outer, Index first_channel, I
             for (const PlaneColumn& column : run)
                 for (Index c = first_channel; c < last_channel; ++c)
                     slots[{column.window, static_cast<Index>(column.member) * channels + c}] = 0;
-    PlaneGroup group{pieces.size(), 0, runs.size(), 0, static_cast<Index>(slots.size())};
+    PlaneGroup group{pieces.size(), 0, runs.size(), 0, static_cast<Index>(slots.size()), true};
+    const std::size_t first_weights = weights.size();
     Index slot = 0;
     for (auto& [key, number] : slots) {
         const auto [window, column] = key;
@@ -228,13 +231,36 @@ void PlaneGrid::add_group(const std::vector<Runs>& outer, Index first_channel, I
                             run.front().phase + 1 - rank});
             for (PlaneColumn column : run) {
                 column.slot = slots[{column.window, static_cast<Index>(column.member) * channels + first_channel}];
+                column.weights = first_weights + static_cast<std::size_t>(column.slot);
                 run_columns.push_back(column);
             }
         }
     group.last_piece = pieces.size();
     group.last_run = runs.size();
+    for (std::size_t r = group.first_run; r < group.last_run; ++r) group.finished = group.finished && finishes(runs[r]);
     groups.push_back(group);
     group_columns = std::max(group_columns, group.columns);
+}
+
+/// Whether the sums of a run's columns can be stored as they are finished: they are short, and make whole lines.
+bool PlaneGrid::finishes(const PlaneRun& run) const {
+    const auto count = static_cast<Index>(run.last - run.first);
+    const PlaneColumn& one = run_columns[run.first];
+    if (rows.back() < finished_rows || column_products > finished_products || count != maps.back().target_step ||
+        (count != 1 && count != 2 && count != 4))
+        return false;
+    const auto piece_of = [this](Index slot) {
+        std::size_t p = pieces.size();
+        while (pieces[--p].slot > slot) {
+        }
+        return p;
+    };
+    for (std::size_t q = run.first; q < run.last; ++q) {
+        if (tap_shifts[run_columns[q].window] != tap_shifts[one.window]) return false;  // other pixels
+        for (Index c = 0; c < run.last_channel - run.first_channel; ++c)
+            if (pieces[piece_of(run_columns[q].slot + c)].panel != pieces[piece_of(one.slot)].panel) return false;
+    }
+    return columns.steps[one.window].size() == 1;
 }
 
 void PlaneGrid::cut_boxes(Index sum_bytes, int threads) {

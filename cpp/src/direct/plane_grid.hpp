@@ -26,7 +26,8 @@ struct PlanePiece {
 struct PlaneColumn {
     Index slot;
     std::size_t window, member;
-    std::size_t phase;  // along the last axis
+    std::size_t phase;    // along the last axis
+    std::size_t weights;  // of its first channel; the next ones' follow
 };
 
 /// Columns of a target channel whose phases follow each other along the last axis and agree along the others: the
@@ -47,6 +48,7 @@ struct PlaneGroup {
     std::size_t first_piece, last_piece;
     std::size_t first_run, last_run;
     Index columns;
+    bool finished;  // runs' columns meet the same pixels and are packed alike: they can be stored as they are summed
 };
 
 /// A product of `columns` with planes of pixels. A box of rows reads a box of pixels, which lies as it is, with zeros
@@ -99,6 +101,7 @@ struct PlaneGrid {
     void make_groups(Index sum_bytes);
     void cut_boxes(Index sum_bytes, int threads);
     void cut_slices(int threads);
+    bool finishes(const PlaneRun& run) const;
     void add_group(const std::vector<Runs>& outer, Index first_channel, Index last_channel);
 };
 

@@ -39,6 +39,7 @@ PlaneWorker<T>::PlaneWorker(const PlaneWork<T>& work, Carver& carver)
     offsets_ = carver.take<Index>(taps);
     columns_ = carver.take<const C*>(grid_.group_columns);
     bias_ = carver.take<C>(grid_.group_columns);
+    outs_ = carver.take<T*>(grid_.group_columns);
     sums_ = carver.take<C>(grid_.group_columns * grid_.lanes);
     line_ = carver.take<C>(std::is_same_v<T, C> ? 0 : run * grid_.lanes);
     from_ = carver.take<const C*>(run);
@@ -58,6 +59,7 @@ void PlaneWorker<T>::compute(Index unit) {
     }
     for (std::size_t g = first_group_; g < last_group_; ++g) {
         const PlaneGroup& group = grid_.groups[g];
+        if (multiply_lines(group)) continue;
         if (early_)
             for (std::size_t r = group.first_run; r < group.last_run; ++r) prefetch(grid_.runs[r]);
         multiply(group);

@@ -30,6 +30,11 @@ class PlaneWorker {
 
   private:
     using Step = detail::Step;
+    /// Of a run along the last axis: those that all of its columns have, and whether they have no others.
+    struct RunRows {
+        Index begin, end;
+        bool even;
+    };
 
     void locate(Index unit);
     void gather();
@@ -38,8 +43,15 @@ class PlaneWorker {
     void multiply(const PlaneGroup& group);
     void multiply_step(const Step& step, Index done, bool last, std::size_t first_piece, std::size_t last_piece);
     bool find_rows(const PlaneRun& run);
+    RunRows find_ends(const PlaneRun& run);
+    bool multiply_lines(const PlaneGroup& group);
+    bool alike(const PlaneRun& one, const PlaneRun& other) const;
+    void multiply_runs(std::size_t first_run, std::size_t last_run);
     void prefetch(const PlaneRun& run);
     void store(const PlaneRun& run);
+    Lines lines_of_run() const;
+    template <class Use>
+    void each_lines(const Use& use);
     void store_ends(Index count, Index begin, Index end, Index lane, T* target, const Lines& lines) const;
     void store_lines(Index count, Index rows, T* to, const Lines& lines);
 
@@ -64,6 +76,7 @@ class PlaneWorker {
     Index* offsets_;              // [tap of the step]
     const C** columns_;           // [column of the piece] its weights
     C* bias_;                     // [column of the piece]
+    T** outs_;                    // [line of the group's columns] where the first row is stored
     C* sums_;                     // [column of the group][lane]
     C* line_;                     // interleaved, before it is narrowed
     Index lane_ = 0, place_ = 0;  // of a run: its first row, without the last axis, in a column and in the target
@@ -71,5 +84,32 @@ class PlaneWorker {
     Index* starts_;               // [column of a run] the same, of row 0 of the box' first line
     Range* run_rows_;             // [column of a run] its rows in the box, along the last axis
 };
+
+/// Calls use(lane, place) for the lines of the rows that find_rows found, those of the last axis but one together:
+/// where they begin in a column and in the target, from row 0 and channel 0 on.
+template <class T>
+template <class Use>
+void PlaneWorker<T>::each_lines(const Use& use) {
+    const std::size_t outer = rank_ < 2 ? 0 : rank_ - 2;
+    for (Index n = box_first_[0]; n < box_last_[0]; ++n) {
+        for (std::size_t a = 0; a < outer; ++a) at_[a] = begin_[a];
+        for (bool more = true; more;) {
+            Index lane = (n - box_first_[0]) * grid_.steps[0], place = place_ + n * grid_.target.batch;
+            more = false;
+            for (std::size_t a = 0; a < outer; ++a) {
+                lane += (at_[a] - begin_[a]) * grid_.steps[a + 1];
+                place += (at_[a] - begin_[a]) * grid_.maps[a].target_step * grid_.target.axes[a];
+            }
+            for (std::size_t a = outer; a-- > 0;) {
+                if (++at_[a] < end_[a]) {
+                    more = true;
+                    break;
+                }
+                at_[a] = begin_[a];
+            }
+            use(lane, place);
+        }
+    }
+}
 
 }  // namespace tconv

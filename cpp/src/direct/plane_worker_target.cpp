@@ -44,14 +44,12 @@ void PlaneWorker<T>::prefetch(const PlaneRun& run) {
         }
 }
 
-/// Stores the sums of a run, channel by channel, line by line of the box.
+/// The rows of a run along the last axis, and where its columns' numbers begin.
 template <class T>
-void PlaneWorker<T>::store(const PlaneRun& run) {
-    const std::size_t inner = rank_ - 1;
+typename PlaneWorker<T>::RunRows PlaneWorker<T>::find_ends(const PlaneRun& run) {
     const PlaneColumn* const columns = grid_.run_columns.data() + run.first;
-    const Index count = static_cast<Index>(run.last - run.first), inner_step = grid_.maps[inner].target_step;
-    if (!find_rows(run)) return;
-    Index begin = box_first_[rank_], end = box_last_[rank_];  // rows that all columns have
+    const Index count = static_cast<Index>(run.last - run.first);
+    Index begin = box_first_[rank_], end = box_last_[rank_];
     Index lowest = end, highest = begin;
     for (Index q = 0; q < count; ++q) {
         const PlanePhase& phase = grid_.phases[columns[q].phase];
@@ -65,42 +63,34 @@ void PlaneWorker<T>::store(const PlaneRun& run) {
         starts_[q] = columns[q].slot * grid_.lanes + lane_ - std::max(box_first_[rank_], phase.window_first);
     }
     end = std::max(begin, end);
-    const bool even = lowest == begin && highest == end;
+    return {begin, end, lowest == begin && highest == end};
+}
 
-    // Lines of the last axis but one go together.
-    Lines lines;
-    if (inner > 0) {
-        const std::size_t a = inner - 1;
-        lines = {end_[a] - begin_[a], grid_.steps[inner], grid_.maps[a].target_step * grid_.target.axes[a], 0};
-    }
+/// Lines of the last axis but one, which go together.
+template <class T>
+Lines PlaneWorker<T>::lines_of_run() const {
+    if (rank_ < 2) return {};
+    const std::size_t a = rank_ - 2;
+    return {end_[a] - begin_[a], grid_.steps[a + 1], grid_.maps[a].target_step * grid_.target.axes[a], 0};
+}
+
+/// Stores the sums of a run, channel by channel, line by line of the box.
+template <class T>
+void PlaneWorker<T>::store(const PlaneRun& run) {
+    const Index count = static_cast<Index>(run.last - run.first), step = grid_.maps[rank_ - 1].target_step;
+    if (!find_rows(run)) return;
+    const auto [begin, end, even] = find_ends(run);
+    Lines lines = lines_of_run();
     for (Index c = run.first_channel; c < run.last_channel; ++c) {
         lines.ahead = c + 1 < run.last_channel && !early_ ? grid_.target.channel : 0;
-        const Index slots = (c - run.first_channel) * grid_.lanes;
-        const Index channel_place = place_ + c * grid_.target.channel;
-        for (Index n = box_first_[0]; n < box_last_[0]; ++n) {
-            for (std::size_t a = 0; a + 1 < inner; ++a) at_[a] = begin_[a];
-            for (bool more = true; more;) {
-                Index from = slots + (n - box_first_[0]) * grid_.steps[0];
-                Index to = channel_place + n * grid_.target.batch;
-                more = false;
-                for (std::size_t a = 0; a + 1 < inner; ++a) {
-                    from += (at_[a] - begin_[a]) * grid_.steps[a + 1];
-                    to += (at_[a] - begin_[a]) * grid_.maps[a].target_step * grid_.target.axes[a];
-                }
-                for (std::size_t a = inner < 1 ? 0 : inner - 1; a-- > 0;) {
-                    if (++at_[a] < end_[a]) {
-                        more = true;
-                        break;
-                    }
-                    at_[a] = begin_[a];
-                }
-                T* const target = work_.target + to;
-                if (!even) store_ends(count, begin, end, from, target, lines);
-                if (begin == end) continue;
-                for (Index q = 0; q < count; ++q) from_[q] = sums_ + (starts_[q] + from + begin);
-                store_lines(count, end - begin, target + begin * inner_step, lines);
-            }
-        }
+        each_lines([&, begin = begin, end = end, even = even](Index lane, Index place) {
+            const Index from = (c - run.first_channel) * grid_.lanes + lane;
+            T* const target = work_.target + place + c * grid_.target.channel;
+            if (!even) store_ends(count, begin, end, from, target, lines);
+            if (begin == end) return;
+            for (Index q = 0; q < count; ++q) from_[q] = sums_ + (starts_[q] + from + begin);
+            store_lines(count, end - begin, target + begin * step, lines);
+        });
     }
 }
 

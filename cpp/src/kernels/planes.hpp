@@ -7,14 +7,45 @@
 namespace tconv {
 namespace {
 
-/// M columns from `column` on times N vectors of pixels from `first` on. The sums of one element form one chain, in the
-/// order of taps and channels, as in panels.
+/// N vectors, one of each line, interleaved: those of the even lines and of the odd ones, and then both.
+template <class V, int N>
+inline TCONV_INLINE void interleave_vectors(const typename V::reg (&from)[N], typename V::reg (&to)[N]) {
+    if constexpr (N == 1) {
+        to[0] = from[0];
+    } else {
+        typename V::reg lines[2][N / 2], mixed[2][N / 2];
+        each<N / 2>([&](auto i) TCONV_INLINE {
+            lines[0][i] = from[2 * i];
+            lines[1][i] = from[2 * i + 1];
+        });
+        interleave_vectors<V, N / 2>(lines[0], mixed[0]);
+        interleave_vectors<V, N / 2>(lines[1], mixed[1]);
+        each<N / 2>([&](auto i) TCONV_INLINE { V::interleave(mixed[0][i], mixed[1][i], to[2 * i], to[2 * i + 1]); });
+    }
+}
+
+/// Finished sums of M columns, Run at a time interleaved, each run from to[run] + first on.
+template <class V, int Run, int M, int N>
+inline TCONV_INLINE void store_lines(const typename V::reg (&sum)[M][N], typename V::value* const* to, Index first) {
+    each<M / Run>([&](auto line) TCONV_INLINE {
+        typename V::value* const here = to[line] + first;
+        each<N>([&](auto v) TCONV_INLINE {
+            typename V::reg in[Run], out[Run];
+            each<Run>([&](auto q) TCONV_INLINE { in[q] = sum[line * Run + q][v]; });
+            interleave_vectors<V, Run>(in, out);
+            each<Run>([&](auto q) TCONV_INLINE { V::store(here + (v * Run + q) * V::width, out[q]); });
+        });
+    });
+}
+
+/// M columns from `column` on times N vectors of pixels from number `first` on. The sums of one element form one chain,
+/// in the order of taps and channels, as in panels.
 template <class V, int M, int N>
 void planes_of(const PlaneTile<typename V::value>& t, Index column, Index first) {
     using T = typename V::value;
     using Kind = Activation::Kind;
     constexpr int W = V::width;
-    T* const c = t.c + column * t.c_stride + first * W;
+    T* const c = t.c + column * t.c_stride + first;
     typename V::reg sum[M][N];
     const auto each_sum = [&](const auto& use) TCONV_INLINE {
         each<M>([&](auto m) TCONV_INLINE { each<N>([&](auto v) TCONV_INLINE { use(m, v); }); });
@@ -26,7 +57,7 @@ void planes_of(const PlaneTile<typename V::value>& t, Index column, Index first)
     }
     const Index to_channel = t.channel_step, to_plane = t.plane_step;
     for (Index tap = 0; tap < t.taps; ++tap) {
-        const T* x = t.pixels + t.offsets[tap] + first * W;
+        const T* x = t.pixels + t.offsets[tap] + first;
         const T* w[M];
         each<M>([&](auto m) TCONV_INLINE { w[m] = t.columns[column + m] + tap * t.tap_step; });
         const Index end = t.channels * to_channel;
@@ -54,7 +85,18 @@ void planes_of(const PlaneTile<typename V::value>& t, Index column, Index first)
                          TCONV_INLINE { sum[m][v] = sum[m][v] < V::zero() ? sum[m][v] * slope : sum[m][v]; });
         }
     }
-    each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
+    if (t.outs == nullptr) {
+        each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
+        return;
+    }
+    const Index place = t.out + first * t.run;
+    if constexpr (M % 4 == 0) {
+        if (t.run == 4) return store_lines<V, 4>(sum, t.outs, place);
+    }
+    if constexpr (M % 2 == 0) {
+        if (t.run == 2) return store_lines<V, 2>(sum, t.outs, place);
+    }
+    store_lines<V, 1>(sum, t.outs, place);
 }
 
 /// The same of `n` vectors, n <= N.
@@ -66,9 +108,71 @@ inline void planes_of_some(const PlaneTile<typename V::value>& t, Index column, 
     planes_of<V, M, N>(t, column, first);
 }
 
+/// M columns, 4 at most, times n vectors.
+template <class V>
+inline void planes_of_columns(const PlaneTile<typename V::value>& t, Index column, Index m, Index first, Index n) {
+    switch (m) {
+        case 1:
+            return planes_of_some<V, 1, 8>(t, column, first, n);
+        case 2:
+            return planes_of_some<V, 2, 6>(t, column, first, n);
+        case 3:
+            return planes_of_some<V, 3, 4>(t, column, first, n);
+        default:
+            return planes_of_some<V, 4, 3>(t, column, first, n);
+    }
+}
+
+/// Columns that are stored as they are finished: so many at a time that their runs are whole, each for all pixels, so
+/// that long pieces of a line are stored. The last vectors meet some pixels again rather than others' beyond the end.
+template <class V>
+void planes_to_lines(PlaneTile<typename V::value> t) {
+    using T = typename V::value;
+    constexpr Index W = V::width, most_columns = 4, line = 64 / static_cast<Index>(sizeof(T));
+    for (Index column = 0, m; column < t.count; column += m) {
+        m = t.count - column < most_columns ? t.count - column : most_columns;
+        m -= m % t.run;
+        const Index most = m == 1 ? 8 : m == 2 ? 6 : m == 3 ? 4 : 3;
+        const Index vectors = (t.rows + W - 1) / W, runs = m / t.run;
+        Index strips = (vectors + most - 1) / most;
+        for (Index done = 0, n; done < vectors; done += n, --strips) {
+            n = (vectors - done + strips - 1) / strips;
+            Index first = done * W;
+            if (first + n * W > t.rows) {
+                if (n * W <= t.rows) {
+                    first = t.rows - n * W;
+                } else {  // the only ones: the last comes after the others
+                    --n;
+                    ++strips;
+                }
+            }
+            for (Index r = 0; r < runs; ++r)
+                for (Index i = 0; i < n * W * t.run; i += line)
+                    __builtin_prefetch(t.outs[r] + t.out + first * t.run + i, 1);
+            planes_of_columns<V>(t, column, m, first, n);
+        }
+        t.outs += runs;
+    }
+}
+
+/// The same of so many pixels at a time that they stay in the first cache.
+template <class V>
+void planes_of_parts(PlaneTile<typename V::value> t) {
+    constexpr Index W = V::width, numbers = 16384 / static_cast<Index>(sizeof(typename V::value)), least = 3 * W;
+    const Index fit = t.channels > 0 ? numbers / t.channels / least * least : t.rows;
+    const Index part = fit < least ? least : fit;
+    for (Index left = t.rows; left > 0; left -= t.rows) {
+        t.rows = left < part + W ? left : part;
+        planes_to_lines<V>(t);
+        t.pixels += t.rows;
+        t.out += t.rows * t.run;
+    }
+}
+
 /// See Kernels::planes. About twelve sums at a time, the vectors and the columns in even parts.
 template <class V>
 void planes(const PlaneTile<typename V::value>& t) {
+    if (t.outs != nullptr) return planes_of_parts<V>(t);
     constexpr Index most_columns = 4;
     const Index column_parts = (t.count + most_columns - 1) / most_columns;
     const Index most = t.count == 1 ? 8 : t.count == 2 ? 6 : t.count == 3 ? 4 : 3;
@@ -78,19 +182,7 @@ void planes(const PlaneTile<typename V::value>& t) {
         Index parts = column_parts;
         for (Index column = 0, m; column < t.count; column += m, --parts) {
             m = (t.count - column + parts - 1) / parts;
-            switch (m) {
-                case 1:
-                    planes_of_some<V, 1, 8>(t, column, first, n);
-                    break;
-                case 2:
-                    planes_of_some<V, 2, 6>(t, column, first, n);
-                    break;
-                case 3:
-                    planes_of_some<V, 3, 4>(t, column, first, n);
-                    break;
-                default:
-                    planes_of_some<V, 4, 3>(t, column, first, n);
-            }
+            planes_of_columns<V>(t, column, m, first * V::width, n);
         }
     }
 }
@@ -120,23 +212,6 @@ void pad(const typename V::value* from, const Index* places, Index lines, Index 
             to += n;
         }
         for (Index i = 0; i < after; ++i) to[i] = T(0);
-    }
-}
-
-/// N vectors, one of each line, interleaved: those of the even lines and of the odd ones, and then both.
-template <class V, int N>
-inline TCONV_INLINE void interleave_vectors(const typename V::reg (&from)[N], typename V::reg (&to)[N]) {
-    if constexpr (N == 1) {
-        to[0] = from[0];
-    } else {
-        typename V::reg lines[2][N / 2], mixed[2][N / 2];
-        each<N / 2>([&](auto i) TCONV_INLINE {
-            lines[0][i] = from[2 * i];
-            lines[1][i] = from[2 * i + 1];
-        });
-        interleave_vectors<V, N / 2>(lines[0], mixed[0]);
-        interleave_vectors<V, N / 2>(lines[1], mixed[1]);
-        each<N / 2>([&](auto i) TCONV_INLINE { V::interleave(mixed[0][i], mixed[1][i], to[2 * i], to[2 * i + 1]); });
     }
 }
 

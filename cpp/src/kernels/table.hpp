@@ -82,6 +82,10 @@ struct PlaneTile {
     bool last;         // finish them: add the bias, if there is one, and apply linear, relu or leaky_relu
     const T* bias;     // [n], or nullptr
     Finish<T> finish;  // anything else is left to Kernels::finish
+    /// Unless outs is nullptr, the last sums, of `rows` pixels (a vector at least; vectors don't count then), go there
+    /// instead of c: 1, 2 or 4 columns at a time, a run, are interleaved from *outs++ + out on.
+    T* const* outs = nullptr;
+    Index out = 0, run = 1, rows = 0;
 };
 
 /// So many lines of numbers, each so far from the one before; and how far on it is, from a line's target, to the one
