@@ -112,6 +112,7 @@ PlaneGrid::PlaneGrid(const Columns& columns_, const std::vector<AxisMap>& maps_,
         in_place = in_place && spread[a] == 0 && first[a] + low[a] >= 0 &&
                    first[a] + rows[a] + low[a] <= maps[a].source_extent;
     cut_boxes(sum_bytes, threads);
+    find_phases();
     make_groups(sum_bytes);
     cut_slices(threads);
 }
@@ -138,40 +139,52 @@ void PlaneGrid::find_rows() {
         }
         tap_shifts.push_back(std::move(shifts));
     }
+}
+
+// Where a crop is no multiple of the stride, phases that lie side by side have rows of different numbers. Only whole
+// lines are looked at that way: the parts of others would have ends of their own.
+void PlaneGrid::find_phases() {
+    const bool whole = boxes.size()[rank] == rows.back();
     for (std::size_t w = 0; w < columns.windows.size(); ++w) {
         first_phases.push_back(phases.size());
         for (const std::vector<Phase>& member : columns.windows[w].members)
             for (std::size_t a = 0; a < rank; ++a) {
                 const AxisMap& map = maps[a];
                 const Index begin = map.first(member[a]), end = std::max(begin, map.last(member[a]));
-                phases.push_back({begin, end, ranges[w * rank + a].first, map.target(member[a], 0) * target.axes[a]});
+                const Index target_of_0 = map.target(member[a], 0);
+                const Index shift = whole && a + 1 == rank ? floor_div(target_of_0, map.target_step) : 0;
+                phases.push_back({begin + shift, end + shift, ranges[w * rank + a].first + shift,
+                                  (target_of_0 - shift * map.target_step) * target.axes[a], shift});
             }
     }
 }
 
 // All phases that share a line of the target are in one group, as far as that goes.
 void PlaneGrid::make_groups(Index sum_bytes) {
-    std::map<std::vector<Index>, std::map<Index, PlaneColumn>> lines;  // by residues along the other axes and the last
+    std::map<std::vector<Index>, std::map<Index, PlaneColumn>>
+        lines;  // by residues along the other axes, and by places
     for (std::size_t w = 0; w < columns.windows.size(); ++w) {
         const std::vector<std::vector<Phase>>& members = columns.windows[w].members;
         for (std::size_t m = 0; m < members.size(); ++m) {
             std::vector<Index> key;
             for (std::size_t a = 0; a + 1 < rank; ++a) key.push_back(members[m][a].residue);
-            lines[std::move(key)][members[m][rank - 1].residue] = {0, w, m, first_phases[w] + m * rank + rank - 1, 0};
+            const PlanePhase& phase = phases[first_phases[w] + m * rank + rank - 1];
+            lines[std::move(key)][phase.place / target.axes[rank - 1]] = {0, w, m,
+                                                                          first_phases[w] + m * rank + rank - 1, 0};
         }
     }
     std::vector<Runs> outer;
     Index of_line = 1;
-    for (const auto& [key, phases] : lines) {
+    for (const auto& [key, of_places] : lines) {
         Runs of_key;
         Index before = 0;
-        for (const auto& [residue, column] : phases) {
-            if (of_key.empty() || residue != before + 1 || static_cast<Index>(of_key.back().size()) == most_run)
+        for (const auto& [place, column] : of_places) {
+            if (of_key.empty() || place != before + 1 || static_cast<Index>(of_key.back().size()) == most_run)
                 of_key.emplace_back();
             of_key.back().push_back(column);
-            before = residue;
+            before = place;
         }
-        of_line = std::max(of_line, static_cast<Index>(phases.size()));
+        of_line = std::max(of_line, static_cast<Index>(of_places.size()));
         outer.push_back(std::move(of_key));
     }
     const Index channels = columns.target_channels;
@@ -256,7 +269,9 @@ bool PlaneGrid::finishes(const PlaneRun& run) const {
         return p;
     };
     for (std::size_t q = run.first; q < run.last; ++q) {
-        if (tap_shifts[run_columns[q].window] != tap_shifts[one.window]) return false;  // other pixels
+        if (tap_shifts[run_columns[q].window] != tap_shifts[one.window] ||
+            phases[run_columns[q].phase].shift != phases[one.phase].shift)
+            return false;  // other pixels
         for (Index c = 0; c < run.last_channel - run.first_channel; ++c)
             if (pieces[piece_of(run_columns[q].slot + c)].panel != pieces[piece_of(one.slot)].panel) return false;
     }

@@ -38,9 +38,10 @@ struct PlaneRun {
     std::size_t phase;        // [axis but the last] from here on: see PlanePhase
 };
 
-/// A phase along one axis: its rows, where its window's begin, and where row 0 is stored.
+/// A phase along one axis: its rows, where its window's begin, and where row 0 is stored. Along the last axis its rows
+/// may be called `shift` more than they are, so that row j of all phases lies within the same `target_step` numbers.
 struct PlanePhase {
-    Index first, last, window_first, place;
+    Index first, last, window_first, place, shift;
 };
 
 /// Columns whose sums wait for each other, to be stored in whole lines.
@@ -98,6 +99,7 @@ struct PlaneGrid {
     std::vector<std::size_t> first_phases;  // [window]
 
     void find_rows();
+    void find_phases();
     void make_groups(Index sum_bytes);
     void cut_boxes(Index sum_bytes, int threads);
     void cut_slices(int threads);

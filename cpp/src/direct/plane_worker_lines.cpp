@@ -38,8 +38,8 @@ bool PlaneWorker<T>::alike(const PlaneRun& one, const PlaneRun& other) const {
     for (std::size_t a = 0; a < rank_; ++a) {
         const PlanePhase& phase = grid_.phases[a + 1 < rank_ ? one.phase + a : column.phase];
         const PlanePhase& that = grid_.phases[a + 1 < rank_ ? other.phase + a : another.phase];
-        const Index low = box_first_[a + 1], high = box_last_[a + 1];
-        same = same && std::max(low, phase.first) == std::max(low, that.first) &&
+        const Index low = box_first_[a + 1] + phase.shift, high = box_last_[a + 1] + phase.shift;
+        same = same && phase.shift == that.shift && std::max(low, phase.first) == std::max(low, that.first) &&
                std::min(high, phase.last) == std::min(high, that.last);
     }
     return same;

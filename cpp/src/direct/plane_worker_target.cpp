@@ -36,7 +36,8 @@ void PlaneWorker<T>::prefetch(const PlaneRun& run) {
         lines = end_[inner - 1] - begin_[inner - 1];
         line_step = grid_.maps[inner - 1].target_step * grid_.target.axes[inner - 1];
     }
-    const T* to = work_.target + place_ + box_first_[0] * grid_.target.batch + box_first_[rank_] * step;
+    const Index first = box_first_[rank_] + grid_.phases[grid_.run_columns[run.first].phase].shift;
+    const T* to = work_.target + place_ + box_first_[0] * grid_.target.batch + first * step;
     for (Index c = run.first_channel; c < run.last_channel; ++c)
         for (Index l = 0; l < lines; ++l) {
             const T* const here = to + c * grid_.target.channel + l * line_step;
@@ -49,18 +50,17 @@ template <class T>
 typename PlaneWorker<T>::RunRows PlaneWorker<T>::find_ends(const PlaneRun& run) {
     const PlaneColumn* const columns = grid_.run_columns.data() + run.first;
     const Index count = static_cast<Index>(run.last - run.first);
-    Index begin = box_first_[rank_], end = box_last_[rank_];
-    Index lowest = end, highest = begin;
+    Index begin = 0, end = 0, lowest = 0, highest = 0;
     for (Index q = 0; q < count; ++q) {
         const PlanePhase& phase = grid_.phases[columns[q].phase];
-        const Index low = std::max(box_first_[rank_], phase.first);
-        const Index high = std::max(low, std::min(box_last_[rank_], phase.last));
+        const Index box_first = box_first_[rank_] + phase.shift, box_last = box_last_[rank_] + phase.shift;
+        const Index low = std::max(box_first, phase.first), high = std::max(low, std::min(box_last, phase.last));
         run_rows_[q] = {low, high, 0, 0};
-        begin = std::max(begin, low);
-        end = std::min(end, high);
-        lowest = std::min(lowest, low);
-        highest = std::max(highest, high);
-        starts_[q] = columns[q].slot * grid_.lanes + lane_ - std::max(box_first_[rank_], phase.window_first);
+        begin = q == 0 ? low : std::max(begin, low);
+        end = q == 0 ? high : std::min(end, high);
+        lowest = q == 0 ? low : std::min(lowest, low);
+        highest = q == 0 ? high : std::max(highest, high);
+        starts_[q] = columns[q].slot * grid_.lanes + lane_ - std::max(box_first, phase.window_first);
     }
     end = std::max(begin, end);
     return {begin, end, lowest == begin && highest == end};
