@@ -21,6 +21,7 @@ __all__ = [
     "Paddings",
     "ShapeError",
     "Spec",
+    "channels_first",
     "count",
     "entries",
     "extents",
@@ -34,6 +35,7 @@ __all__ = [
     "pair",
     "pairs",
     "per_axis",
+    "plain",
     "rank",
     "show",
     "some_extents",
@@ -172,6 +174,16 @@ def entries(operation: str, name: str, value: object) -> list[object]:
     return _entries(operation, name, value, _length(operation, name, value))
 
 
+def plain(value: object, depth: int) -> bool:
+    """Whether a value is None, an int, text, or a tuple of such, nested at most `depth` deep: equal ones are alike."""
+    kind = type(value)
+    if kind is int or kind is str or value is None:
+        return True
+    if type(value) is not tuple or depth == 0:
+        return False
+    return all(type(entry) is int or plain(entry, depth - 1) for entry in value)  # integers are most of it
+
+
 def lowered(value: object) -> str | None:
     """A string in lower case; None for what is no string."""
     return str.lower(value) if isinstance(value, str) else None
@@ -204,6 +216,8 @@ def _are(rank: int) -> str:
 
 def extents(operation: str, name: str, value: object, lengths: tuple[int, ...]) -> tuple[int, ...]:
     """A shape: integers >= 0; their number is one of `lengths`, if there are any."""
+    if type(value) is tuple and len(value) in lengths and all(type(n) is int and 0 <= n <= LARGEST for n in value):
+        return value  # nearly always
     entries = enumerate(_shape_entries(operation, name, value, lengths))
     return tuple(integer(operation, f"{name}[{axis}]", entry, least=0) for axis, entry in entries)
 
@@ -297,7 +311,7 @@ def geometry(
         None if output_padding is None else per_axis(operation, "output_padding", output_padding, rank, least=0),
         _output_shape(operation, output_shape, rank),
         integer(operation, "groups", groups, least=1),
-        _channels_first(operation, data_format),
+        channels_first(operation, data_format),
     )
 
 
@@ -356,7 +370,8 @@ def _output_shape(operation: str, value: object, rank: int) -> tuple[int, ...] |
     return per_axis(operation, "output_shape", value, rank, least=0)
 
 
-def _channels_first(operation: str, value: object) -> bool:
+def channels_first(operation: str, value: object) -> bool:
+    """Whether `data_format` is channels_first; None stands for the default."""
     if value is None:
         value = config.image_data_format()
     lower = lowered(value)
@@ -379,6 +394,8 @@ ALGORITHMS = {"auto": "automatic", "direct": "direct", "fast": "fast"}
 
 def algorithm(operation: str, value: object) -> str:
     """One of ALGORITHMS, as users name it."""
+    if type(value) is str and value in ALGORITHMS:
+        return value
     legal = " or ".join(f'"{name}"' for name in ALGORITHMS)
     if not isinstance(value, str):
         fail(operation, f"algorithm={show(value)} must be {legal}", TypeError)

@@ -21,6 +21,7 @@ __all__ = [
     "common_dtype",
     "compute_dtype",
     "exactly",
+    "name_of",
     "promoted",
     "storage",
     "to_array",
@@ -29,6 +30,8 @@ __all__ = [
 Array = NDArray[Any]
 
 _ARITHMETIC = ("float16", "bfloat16", "float32", "float64")
+_NATIVE = {size: np.dtype(f"f{size}") for size in (2, 4, 8)}  # by bytes
+_NAMES = {dtype.char: dtype.name for dtype in _NATIVE.values()}
 
 
 def to_array(operation: str, name: str, value: object) -> Array:
@@ -106,7 +109,7 @@ def _text(error: BaseException) -> str:
 def arithmetic(operation: str, name: str, dtype: np.dtype[Any]) -> np.dtype[Any] | None:
     """The native dtype that `dtype` is computed in; None for integers and bool, which do not decide."""
     if dtype.kind == "f" and dtype.itemsize <= 8:
-        return np.dtype(f"f{dtype.itemsize}")
+        return _NATIVE[dtype.itemsize]
     if dtype.kind in "iub":
         return None
     if dtype.name == "bfloat16":
@@ -148,6 +151,11 @@ def compute_dtype(operation: str, value: object) -> np.dtype[Any]:
     if value is None or dtype.name not in _ARITHMETIC or not dtype.isnative:
         fail(operation, f"dtype={show(value)} must be one of {', '.join(_ARITHMETIC)}", TypeError)
     return dtype
+
+
+def name_of(dtype: np.dtype[Any]) -> str:
+    """The name of a dtype that is computed in; NumPy puts it together each time, longer than a small call takes."""
+    return _NAMES.get(dtype.char) or str(dtype.name)
 
 
 def as_dtype(array: Array, dtype: np.dtype[Any]) -> Array:

@@ -94,7 +94,7 @@ def conv_transpose_grad_grad(
     spec = _problem.exact(OPERATION, weights.shape, **geometry)
     threads = _args.threads(OPERATION, num_threads)
     problem = _problem.resolve(OPERATION, ("x", source.shape), ("kernel", weights.shape), spec)
-    ops.check_dy(OPERATION, gradient, problem, f"x: {source.shape}, kernel: {weights.shape}")
+    ops.check_dy(OPERATION, gradient, problem, x=source.shape, kernel=weights.shape)
     for name, array, of, shape in (
         ("ddx", by_dx, "x", source.shape),
         ("ddkernel", by_dkernel, "kernel", weights.shape),

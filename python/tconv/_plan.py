@@ -257,7 +257,7 @@ class Plan:
             _convert.storage(_convert.as_dtype(kernel, self._wide)),
             axes=axes,
             groups=spec.groups,
-            dtype=self._wide.name,
+            dtype=_convert.name_of(self._wide),
             isa="best",
             algorithm=_args.ALGORITHMS[self._algorithm],
         )

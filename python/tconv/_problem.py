@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 from tconv import _args, geometry
@@ -15,19 +16,38 @@ class Problem(NamedTuple):
 
     shape: tuple[int, ...]  # of x, as the user has it
     batched: tuple[int, ...]  # of x, with a batch
-    axes: list[geometry.Axis]
+    axes: tuple[geometry.Axis, ...]
     result: tuple[int, ...]  # of y, as the user has it
     batched_result: tuple[int, ...]  # of y, with a batch
 
 
-def exact(operation: str, kernel: tuple[int, ...], name: str = "kernel", **arguments: Any) -> Spec:
-    """The geometry arguments, exact, for a kernel of this shape."""
+def exact(operation: str, kernel: tuple[int, ...], name: str = "kernel", *, data_format: Any, **arguments: Any) -> Spec:
+    """The geometry arguments, exact, for a kernel of this shape.
+
+    Making them exact takes longer than a small call computes. So the latest are remembered, where they are said in
+    plain integers, text and tuples of those: an argument of any other type may equal one of these and be illegal.
+    """
+    plain = _args.plain(tuple(arguments.values()), depth=3)
+    channels_first = _args.channels_first(operation, data_format)
+    make = _exact if plain else _exact.__wrapped__
+    return make(operation, kernel, name, tuple(arguments.items()), channels_first)
+
+
+@functools.lru_cache(maxsize=256)
+def _exact(
+    operation: str,
+    kernel: tuple[int, ...],
+    name: str,
+    arguments: tuple[tuple[str, Any], ...],
+    channels_first: bool,
+) -> Spec:
     if len(kernel) < 3:
         axes = "(*kernel_size, filters // groups, in)"
         fail(operation, f"{name} must have at least 3 axes {axes}, not {len(kernel)} ({name}: {kernel})")
     if 0 in kernel[:-2]:
         fail(operation, f"{name} must have at least 1 tap on each spatial axis ({name}: {kernel})")
-    spec = _args.geometry(operation, len(kernel) - 2, **arguments)
+    data_format = "channels_first" if channels_first else "channels_last"
+    spec = _args.geometry(operation, len(kernel) - 2, data_format=data_format, **dict(arguments))
     if kernel[-1] % spec.groups:
         fail(operation, f"groups={spec.groups} must divide the kernel's {kernel[-1]} input channels ({name}: {kernel})")
     return spec
@@ -47,8 +67,9 @@ def _joined(batch: tuple[Any, ...], channels: Any, spatial: tuple[Any, ...], spe
     return (*batch, channels, *spatial) if spec.channels_first else (*batch, *spatial, channels)
 
 
+@functools.lru_cache(maxsize=256)
 def resolve(operation: str, x: tuple[str, tuple[int, ...]], kernel: tuple[str, tuple[int, ...]], spec: Spec) -> Problem:
-    """Resolves a call; `x` and `kernel` are the name and the value of what states the shape."""
+    """Resolves a call; `x` and `kernel` are the name and the value of what states the shape. All is exact already."""
     shape, weights = x[1], kernel[1]
     shapes = f"{x[0]}: {shape}, {kernel[0]}: {weights}"
     if len(shape) not in (spec.rank + 1, spec.rank + 2):

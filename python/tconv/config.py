@@ -205,8 +205,8 @@ def threads_setting() -> int:
 
 
 @functools.lru_cache(maxsize=8)
-def _keras_json_path(keras_home: str | None, *homes: str | None) -> str:
-    """Where keras.json is; `homes` is what the user's home depends on: finding it takes longer than a small call."""
+def _keras_json_path(keras_home: str | None, user: str | None) -> str:
+    """Where keras.json is; `user` is what the user's home depends on: finding it takes longer than a small call."""
     return os.path.join(keras_home or os.path.join(os.path.expanduser("~"), ".keras"), "keras.json")
 
 
@@ -214,7 +214,8 @@ def _keras_json() -> dict[str, Any]:
     """The content of keras.json, parsed again only when the file changes. {} if there is none or it isn't JSON."""
     global _file
     environment = os.environ
-    path = _keras_json_path(environment.get("KERAS_HOME"), environment.get("HOME"), environment.get("USERPROFILE"))
+    user = environment.get("USERPROFILE" if os.name == "nt" else "HOME")
+    path = _keras_json_path(environment.get("KERAS_HOME"), user)
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):

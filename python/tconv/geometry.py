@@ -111,12 +111,12 @@ def resolve_axis(operation: str, spec: Spec, axis: int, extent: int, kernel: int
     return Axis(extent, out, kernel, stride, dilation, crop)
 
 
-def resolve_axes(operation: str, spec: Spec, extents: tuple[int, ...], kernel: tuple[int, ...]) -> list[Axis]:
+def resolve_axes(operation: str, spec: Spec, extents: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Axis, ...]:
     """All axes of a call whose arguments are exact. Raises ShapeError."""
-    return [resolve_axis(operation, spec, axis, extents[axis], kernel[axis]) for axis in range(spec.rank)]
+    return tuple(resolve_axis(operation, spec, axis, extents[axis], kernel[axis]) for axis in range(spec.rank))
 
 
-def check(operation: str, batch: int, in_channels: int, filters: int, groups: int, axes: list[Axis]) -> None:
+def check(operation: str, batch: int, in_channels: int, filters: int, groups: int, axes: tuple[Axis, ...]) -> None:
     """Raises ShapeError where a whole problem cannot be: sizes beyond 2**63 bytes."""
     _core.check(operation, batch, in_channels, filters, groups, axes)
 

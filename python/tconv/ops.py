@@ -188,7 +188,7 @@ def conv_transpose_grad_input(
     threads = _args.threads(operation, num_threads)
     shape = _args.extents(operation, "input_shape", input_shape, (spec.rank + 1, spec.rank + 2))
     problem = _problem.resolve(operation, ("input_shape", shape), ("kernel", weights.shape), spec)
-    check_dy(operation, gradient, problem, f"kernel: {weights.shape}, input_shape: {shape}")
+    check_dy(operation, gradient, problem, kernel=weights.shape, input_shape=shape)
     if out is not None:
         _convert.check_out(operation, out, shape, dtype, [("dy", gradient), ("kernel", weights)])
     dx = _convert.allocate(operation, shape, dtype) if out is None else out
@@ -198,7 +198,7 @@ def conv_transpose_grad_input(
         _convert.storage(dx).reshape(problem.batched),
         axes=problem.axes,
         groups=spec.groups,
-        dtype=dtype.name,
+        dtype=_convert.name_of(dtype),
         channels_first=spec.channels_first,
         threads=threads,
         isa="best",
@@ -273,7 +273,7 @@ def conv_transpose_grad_kernel(
     )
     threads = _args.threads(operation, num_threads)
     problem = _problem.resolve(operation, ("x", source.shape), ("kernel_shape", shape), spec)
-    check_dy(operation, gradient, problem, f"x: {source.shape}, kernel_shape: {shape}")
+    check_dy(operation, gradient, problem, x=source.shape, kernel_shape=shape)
     if out is not None:
         _convert.check_out(operation, out, shape, dtype, [("x", source), ("dy", gradient)])
     dkernel = _convert.allocate(operation, shape, dtype) if out is None else out
@@ -283,7 +283,7 @@ def conv_transpose_grad_kernel(
         _convert.storage(dkernel),
         axes=problem.axes,
         groups=spec.groups,
-        dtype=dtype.name,
+        dtype=_convert.name_of(dtype),
         channels_first=spec.channels_first,
         threads=threads,
         isa="best",
@@ -382,7 +382,7 @@ def sum_to_axis(array: Array, axis: int, *, num_threads: int | None = None) -> A
     _core.grad_bias(
         wide.reshape(outer, array.shape[axis], inner),
         sums,
-        dtype=dtype.name,
+        dtype=_convert.name_of(dtype),
         threads=_args.threads("sum_to_axis", num_threads),
         isa="best",
         algorithm="automatic",
@@ -390,7 +390,8 @@ def sum_to_axis(array: Array, axis: int, *, num_threads: int | None = None) -> A
     return sums
 
 
-def check_dy(operation: str, dy: Array, problem: Problem, given: str) -> None:
-    """Refuses a `dy` that isn't of the result's shape; `given` states the other shapes."""
+def check_dy(operation: str, dy: Array, problem: Problem, **given: tuple[int, ...]) -> None:
+    """Refuses a `dy` that isn't of the result's shape; `given` are the other shapes."""
     if dy.shape != problem.result:
-        fail(operation, f"dy must have the shape of the result, {problem.result} (dy: {dy.shape}, {given})")
+        shapes = ", ".join(f"{name}: {shape}" for name, shape in given.items())
+        fail(operation, f"dy must have the shape of the result, {problem.result} (dy: {dy.shape}, {shapes})")

@@ -380,3 +380,16 @@ def test_every_rank_has_the_same_errors(rank):
         values = [bad if a == axis else fine for a in range(rank)]
         with pytest.raises(tconv.ShapeError, match=rf"^conv_transpose: {argument}\[{axis}\]={bad} "):
             tconv.conv_transpose(x, kernel, **{argument: values})
+
+
+@pytest.mark.parametrize("wrong", [True, 1.0, (1, True), (1.0, 1), ((1, True), (0, 0)), "1"])
+@pytest.mark.parametrize("argument", ["strides", "dilation_rate", "groups", "padding", "output_padding"])
+def test_what_equals_a_legal_argument_is_refused_after_it_too(argument, wrong):
+    """A call whose arguments are equal to an earlier one's is still looked at."""
+    given = arrays()["conv_transpose"]
+    legal = [1, (1, 1)] if argument != "padding" else [1, (1, 1), ((1, 1), (0, 0))]
+    geometry = {"strides": 2, "dilation_rate": 1} if argument == "output_padding" else {}
+    for value in legal if argument != "groups" else legal[:1]:
+        tconv.conv_transpose(**given, **{**geometry, argument: value})
+    with pytest.raises((TypeError, ValueError), match=rf"^conv_transpose: {argument}"):
+        tconv.conv_transpose(**given, **{**geometry, argument: wrong})

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import tconv
@@ -106,3 +107,16 @@ def test_setters_refuse_nonsense(setter, values):
         with pytest.raises((ValueError, TypeError)):
             getattr(tconv.config, setter)(value)
     assert (tconv.config.image_data_format(), tconv.config.floatx(), tconv.config.epsilon()) == before
+
+
+def test_keras_json_is_read_again_when_it_changes(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delitem(tconv.config._settings, "image_data_format", raising=False)
+    x, kernel = np.ones((1, 2, 2, 2), np.float32), np.ones((2, 2, 3, 2), np.float32)
+    for content, shape in [("channels_last", (1, 4, 4, 3)), ("channels_first", (1, 3, 4, 4)), (None, (1, 4, 4, 3))]:
+        if content is None:
+            (tmp_path / "keras.json").unlink()
+        else:
+            written(tmp_path, {"image_data_format": content})
+        assert tconv.conv_transpose(x, kernel, strides=2).shape == shape
+        assert tconv.conv_transpose_grad_input(np.ones(shape), kernel, x.shape, strides=2).shape == x.shape

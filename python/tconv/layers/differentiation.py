@@ -68,9 +68,11 @@ class Pullback:
         penalties = ((weight, regularizers.gradient(penalty, value)) for weight, penalty, value in self._penalized)
         sums: dict[int, Array] = {}
         for variable, gradient in (*pairs, *penalties):
-            wide = np.result_type(gradient, np.float32) if gradient.dtype.name != "bfloat16" else np.float32
             before = sums.get(id(variable))
-            sums[id(variable)] = gradient if before is None else np.add(before, gradient, dtype=wide)
+            if before is not None:
+                wide = np.result_type(gradient, np.float32) if gradient.dtype.name != "bfloat16" else np.float32
+                gradient = np.add(before, gradient, dtype=wide)
+            sums[id(variable)] = gradient
         return dx, [_finished(variable, sums.get(id(variable))) for variable in self._variables]
 
     @property

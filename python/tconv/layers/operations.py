@@ -163,15 +163,15 @@ class Convolution:
     def _geometry(self, spatial: Sequence[int], extents: Sequence[int]) -> dict[str, Any]:
         """Arguments of the transposed convolution from `extents` to `spatial`."""
         taps = self._kernel.shape
-        around = [
+        around = tuple(
             pads(*axis, self._padding) for axis in zip(spatial, taps[: len(extents)], self._strides, self._dilations)
-        ]
-        extra = [
+        )
+        extra = tuple(
             extent + begin + end - (out - 1) * stride - (count - 1) * dilation - 1
             for extent, (begin, end), out, stride, count, dilation in zip(
                 spatial, around, extents, self._strides, taps, self._dilations
             )
-        ]
+        )
         return {
             "strides": self._strides,
             "padding": around,
