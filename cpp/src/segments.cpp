@@ -38,13 +38,14 @@ void Segments<T>::enter(const Index* first, const Index* last, const Index* firs
 }
 
 template <class T>
-bool Segments<T>::parted() const {
-    if (segments_ == inner_taps_) return false;
+Index Segments<T>::parted() const {
+    if (segments_ == inner_taps_) return 0;
+    Index parted = 0;
     for (Index i = 0; i < length_; ++i) {
         const Index count = reach_.high(inner_, i) - reach_.low(inner_, i);
-        if (count > 0 && count < inner_taps_) return true;
+        parted += count > 0 && count < inner_taps_ ? 1 : 0;
     }
-    return false;
+    return parted;
 }
 
 template <class T>

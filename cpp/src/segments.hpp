@@ -26,8 +26,8 @@ class Segments {
 
     /// Makes each tap a segment: those are inside or not, without a part.
     void split() { segments_ = inner_taps_; }
-    /// Whether the segments of some pixel are in part outside.
-    bool parted() const;
+    /// The pixels of a line whose segments are in part outside.
+    Index parted() const;
 
     Index taps() const { return outer_taps_ * inner_taps_; }
     Index count() const { return outer_taps_ * segments_; }

@@ -112,9 +112,10 @@ TEST("kernels/gradients/strip") {
                                     expected[static_cast<std::size_t>(i * stride + column + j)] = sum;
                                 }
                             const bool full = columns > kernels.width / 2;
-                            kernels.strip[full][m - 1]({rows.data(), rows.data() + segments * kernels.tile_rows, offset,
-                                                        segments, numbers, panel.data(), load ? from.data() : nullptr,
-                                                        stride, to.data(), column, columns});
+                            kernels.strip[full][m - 1]({rows.data(), rows.data() + segments * kernels.tile_rows,
+                                                        panel.data(), offset, segments, numbers, panel.data(),
+                                                        load ? from.data() : nullptr, stride, to.data(), column,
+                                                        columns});
                             check_same(c, expected);
                         }
     });

@@ -12,7 +12,7 @@
 namespace tconv {
 namespace {
 
-constexpr Index lines_at_once = 64;
+constexpr Index most_lines = 64, numbers_at_once = 1 << 12;  // in the first cache
 
 Index product_of_taps(const Geometry<dynamic>& g) {
     Index taps = 1;
@@ -29,14 +29,16 @@ KernelPanels<T>::KernelPanels(const Geometry<dynamic>& g, const T* kernel, const
       width_(gradient.width),
       blocks_(ceil_div(g.in_channels / g.groups, gradient.width)),
       numbers_(g.groups * blocks_ * pairs_ * width_) {
-    const Index channels = g.in_channels / g.groups, pieces = ceil_div(pairs_, lines_at_once);
+    const Index channels = g.in_channels / g.groups;
+    const Index lines_at_once = std::clamp<Index>(numbers_at_once / std::max<Index>(channels, 1), 8, most_lines);
+    const Index pieces = ceil_div(pairs_, lines_at_once);
     constexpr bool converted = !std::is_same_v<T, C>;
     Buffer<C> memory(converted ? lines_at_once * channels * threads : 0);
     std::vector<char> finite(static_cast<std::size_t>(g.groups * pieces), 1);
     parallel_for(threads, g.groups * pieces, [&](Index unit, int worker) {
         const Index group = unit / pieces, first = unit % pieces * lines_at_once;
         const Index count = std::min(lines_at_once, pairs_ - first);
-        const C* lines[lines_at_once];
+        const C* lines[most_lines];
         bool good = true;
         for (Index k = 0; k < count; ++k) {
             const T* from = kernel + (first + k) * g.in_channels + group * channels;

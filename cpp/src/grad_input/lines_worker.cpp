@@ -10,13 +10,13 @@
 namespace tconv {
 namespace {
 
-constexpr Index most_rows = 96, least_rows = 24;          // of a box
+constexpr Index most_rows = 120, least_rows = 24;         // of a box
 constexpr Index short_rows = 512, box_numbers = 1 << 15;  // of a box whose lines are short
 constexpr Index most_numbers = 320;                       // of a line at once: a panel stays in the first cache
 constexpr Index least_numbers = 16, least_filters = 64;   // of a segment that is read where it lies, or of its taps
 constexpr Index most_blocks = 8;                          // that are worth less than putting lines together
 constexpr Index most_pointers = 1 << 16;
-constexpr Index most_sums = 1 << 17;
+constexpr Index most_sums = 1 << 16;  // which stay in the second cache
 constexpr Index bundle_channels = 64;
 constexpr Index tile_rows = most_gradient_rows;
 
@@ -154,17 +154,20 @@ template <class T>
 bool LinesWorker<T>::choose_segments() {
     const Index most = work_.most_segments();
     if (last_block_ - first_block_ > most_blocks) return false;
-    if (segments_.parted()) {
+    const Index parted = segments_.parted() * segments_.lines() * segments_.count() * segments_.numbers();
+    if (parted > work_.boxes.points() * line_stride_) {
         if (work_.filters() < least_filters || segments_.taps() > most) return false;
         segments_.split();
     }
     return segments_.numbers() >= least_numbers && segments_.count() <= most;
 }
 
+/// Segments that are in part outside are put together where lines would be.
 template <class T>
 void LinesWorker<T>::point_at_segments(Index channel) {
-    const Index rows = pixels(), length = segments_.length(), count = segments_.count();
+    const Index rows = pixels(), length = segments_.length(), count = segments_.count(), numbers = segments_.numbers();
     segment_count_ = count;
+    C* parted = lines_;
     for (Index s = 0; s < count; ++s) {
         const auto point = [&](Index row, const C* from) {
             rows_[(row / tile_rows * count + s) * tile_rows + row % tile_rows] = from;
@@ -177,6 +180,11 @@ void LinesWorker<T>::point_at_segments(Index channel) {
                         point(row, from);
                 },
                 [&](Index i, const C* from, Index low, Index high) {
+                    if (low < high && high - low < numbers) {
+                        copy_between(from, low, high, numbers, parted);
+                        from = parted;
+                        parted += numbers;
+                    }
                     point(first_row + i, low < high ? from : zeros_);
                 });
         for (Index row = rows; row < tiles(rows) * tile_rows; ++row) point(row, zeros_);
@@ -243,16 +251,22 @@ void LinesWorker<T>::multiply(Index group, const Step& step) {
     s.segments = step.segments;
     s.numbers = step.numbers;
     s.from_stride = c_stride_;
+    const Index line = 64 / static_cast<Index>(sizeof(C)), all = step.segments * step.numbers;
+    const Index lines = all * width / line, lines_at_once = step.segments * ceil_div(step.numbers, line);
     for (Index block = first_block_; block < last_block_; ++block) {
         const Index rest = work_.channels() - block * width;
         const int full = rest > width / 2;
         s.panel = work_.panels.block(group, block) + step.first * width;
+        const C* const next_panel = block + 1 < last_block_ ? work_.panels.block(group, block + 1) + step.first * width
+                                    : step.last ? s.panel
+                                                : work_.panels.block(group, first_block_) + (step.first + all) * width;
         s.column = (block - first_block_) * width;
         s.columns = std::min(rest, full ? width : width / 2);
         s.rows = first_tile;
         for (Index row = 0; row < rows; row += tile_rows) {
             s.next = row + tile_rows < rows ? s.rows + segment_count_ * tile_rows : first_tile;
             s.from = step.first > 0 ? sums_ + row * c_stride_ + s.column : nullptr;
+            s.ahead = next_panel + std::min(row / tile_rows * lines_at_once, lines) * line;
             s.to = to + row;
             work_.gradient.strip[full][std::min(tile_rows, rows - row) - 1](s);
             s.rows = s.next;
@@ -281,7 +295,7 @@ void LinesWorker<T>::multiply_exactly(Index group, Index channel, Index first, I
             if (s.numbers <= 0) return;
             line = lines_ + row * line_stride_ + begin - first;
             for (Index block = first_block_; block < last_block_; ++block) {
-                s.panel = work_.panels.block(group, block) + begin * width;
+                s.panel = s.ahead = work_.panels.block(group, block) + begin * width;
                 to = c + (block - first_block_) * width;
                 s.from = to;
                 work_.gradient.strip[1][0](s);

@@ -45,17 +45,21 @@ void strip(const Strip<typename V::value>& s) {
     };
     if (s.from != nullptr) {
         each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::load(s.from + m * s.from_stride + v * W); });
+        each<M>([&](auto m) TCONV_INLINE { __builtin_prefetch(s.from + (M + m) * s.from_stride, 1); });
     } else {
         each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
     }
     const T* panel = s.panel;
     const T* const* rows = s.rows;
+    const T* ahead = s.ahead;
     for (Index segment = 0; segment < s.segments; ++segment) {
         const T* a[M];
         each<M>([&](auto m) TCONV_INLINE { a[m] = rows[m] + s.offset; });
         rows = segment + 1 < s.segments ? rows + most_gradient_rows : s.next;
         for (Index k = 0; k < s.numbers;) {
             for (int m = 0; m < M; ++m) __builtin_prefetch(rows[m] + s.offset + k);
+            __builtin_prefetch(ahead, 0, 2);
+            ahead += line;
             const Index end = s.numbers - k < line ? s.numbers : k + line;
             for (; k < end; ++k, panel += 2 * W) {
                 typename V::reg b[NV];

@@ -35,6 +35,7 @@ template <class T>
 struct Strip {
     const T* const* rows;
     const T* const* next;  // the rows of another strip, to be prefetched
+    const T* ahead;        // of a panel to come, lines of the cache to be prefetched as the numbers go by
     Index offset, segments, numbers;
     const T* panel;
     const T* from;
