@@ -27,6 +27,18 @@ void register_ops(py::module_& module) {
         py::arg("dtype"), py::arg("channels_first"), py::arg("threads"), py::arg("isa"), py::arg("algorithm"));
 
     module.def(
+        "grad_input_is_fast",
+        [](Index batch, Index in_channels, Index filters, Index groups, const std::vector<AxisTuple>& axes,
+           const std::string& dtype, bool channels_first, const std::string& isa, const std::string& algorithm) {
+            const Options options = make_options(1, isa, channels_first, algorithm);
+            const Geometry<dynamic> g = make_geometry(batch, in_channels, filters, groups, axes);
+            return visit_dtype(
+                dtype, [&](auto type) { return grad_input_is_fast<typename decltype(type)::type>(g, options); });
+        },
+        py::kw_only(), py::arg("batch"), py::arg("in_channels"), py::arg("filters"), py::arg("groups"), py::arg("axes"),
+        py::arg("dtype"), py::arg("channels_first"), py::arg("isa"), py::arg("algorithm"));
+
+    module.def(
         "grad_kernel",
         [](const py::array& x, const py::array& dy, py::array& dkernel, const std::vector<AxisTuple>& axes,
            Index groups, const std::string& dtype, bool channels_first, int threads, const std::string& isa,

@@ -27,20 +27,64 @@ constexpr double serial_products = 1 << 18;  // fewer are not worth waking a thr
 constexpr double least_fast_products = 1 << 18;
 constexpr Index most_lane_pairs = 16;  // of a channel and a filter of a group
 
-/// Computes dx by a fast algorithm, where there is one that is faster or must be; or does nothing.
+double products_of(const Geometry<dynamic>& g) {
+    double products = static_cast<double>(numbers_of_kernel(g)) * static_cast<double>(g.batch);
+    for (const Axis& axis : g.axes) products *= static_cast<double>(axis.in);
+    return products;
+}
+
+/// A tensor of one channel is channels last, too.
+Layout layout_of(DataFormat format, Index channels, const std::vector<Index>& extents) {
+    return Layout(channels == 1 ? DataFormat::channels_last : format, channels, extents);
+}
+
+/// The workers that suit a problem better than lines do.
 template <class T>
-bool compute_fast(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, const Options& options, int threads,
-                  double products) {
-    using C = compute_t<T>;
+struct Suited {
+    Layout x_layout, dy_layout;
+    bool planes, taps, pixels;
+
+    Suited(const Geometry<dynamic>& g, const Options& options)
+        : x_layout(layout_of(options.data_format, g.in_channels, extents_of(g, &Axis::in))),
+          dy_layout(layout_of(options.data_format, g.filters, extents_of(g, &Axis::out))),
+          planes(PlanesWork<T>::suits(g, x_layout, dy_layout, options.isa)),
+          pixels(PixelsWork<T>::suits(g, options.isa)) {
+        const Index pairs = g.in_channels / g.groups * (g.filters / g.groups);
+        taps = pairs > 0 && pairs <= std::min(most_lane_pairs, 2 * g.groups);
+    }
+    bool any() const { return planes || taps || pixels; }
+};
+
+/// Whether fast algorithms are worth a look.
+template <class T>
+bool may_be_fast(const Geometry<dynamic>& g, const Suited<T>& suited, const Options& options) {
     if (options.algorithm == Algorithm::direct) return false;
-    if (options.algorithm != Algorithm::fast && products < least_fast_products) return false;
-    const Kernels<C>& kernels = kernels_for<C>(options.isa);
-    const Columns columns(g, Direction::grad_input, kernels.tile_rows, kernels.width);
+    return options.algorithm == Algorithm::fast || (!suited.any() && products_of(g) >= least_fast_products);
+}
+
+/// A problem as fast algorithms see it, and the one that is faster than direct or must be, if there is any.
+template <class T>
+struct FastView {
+    using C = compute_t<T>;
+
+    Columns columns;
     std::vector<AxisMap> maps;
-    for (const Axis& axis : g.axes) maps.push_back(backward_map(axis));
-    const FastDecision decision =
-        decide(columns, maps, g.batch, sizeof(C), options.data_format, options.algorithm, false);
-    if (!decision.choice) return false;
+    FastDecision decision;
+
+    FastView(const Geometry<dynamic>& g, const Options& options)
+        : columns(g, Direction::grad_input, kernels_for<C>(options.isa).tile_rows, kernels_for<C>(options.isa).width) {
+        for (const Axis& axis : g.axes) maps.push_back(backward_map(axis));
+        decision = decide(columns, maps, g.batch, sizeof(C), options.data_format, options.algorithm, false);
+    }
+};
+
+/// Computes dx by a fast algorithm, or does nothing.
+template <class T>
+bool compute_fast(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, const Options& options,
+                  int threads) {
+    using C = compute_t<T>;
+    const FastView<T> view(g, options);
+    if (!view.decision.choice) return false;
 
     const Index count = numbers_of_kernel(g);
     Buffer<C> converted;
@@ -53,43 +97,31 @@ bool compute_fast(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* d
         numbers = converted.data();
     }
     if (!all_finite(numbers, count, threads)) return false;  // sums of weights would spread what is not
-    FastPacked<T> packed(columns, *decision.choice, options.isa);
-    packed.fill({numbers, 0, columns.source_channels, g.in_channels / g.groups, g.filters / g.groups * g.in_channels,
-                 g.in_channels},
+    FastPacked<T> packed(view.columns, *view.decision.choice, options.isa);
+    packed.fill({numbers, 0, view.columns.source_channels, g.in_channels / g.groups,
+                 g.filters / g.groups * g.in_channels, g.in_channels},
                 threads);
-    FastProduct<T>(packed, maps, g.batch, options.data_format, threads)(dy, nullptr, dx, {});
+    FastProduct<T>(packed, view.maps, g.batch, options.data_format, threads)(dy, nullptr, dx, {});
     return true;
-}
-
-/// A tensor of one channel is channels last, too.
-Layout layout_of(DataFormat format, Index channels, const std::vector<Index>& extents) {
-    return Layout(channels == 1 ? DataFormat::channels_last : format, channels, extents);
 }
 
 template <class T>
 void compute(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, const Options& options, int threads) {
     if (numbers_of_input(g) == 0) return;
-    double products = static_cast<double>(numbers_of_kernel(g)) * static_cast<double>(g.batch);
-    for (const Axis& axis : g.axes) products *= static_cast<double>(axis.in);
-    if (products < serial_products) threads = 1;
+    if (products_of(g) < serial_products) threads = 1;
 
-    const Layout x_layout = layout_of(options.data_format, g.in_channels, extents_of(g, &Axis::in));
-    const Layout dy_layout = layout_of(options.data_format, g.filters, extents_of(g, &Axis::out));
-    const Index pairs = g.in_channels / g.groups * (g.filters / g.groups);
-    const bool planes = PlanesWork<T>::suits(g, x_layout, dy_layout, options.isa);
-    const bool taps = pairs > 0 && pairs <= std::min(most_lane_pairs, 2 * g.groups);
-    const bool pixels = PixelsWork<T>::suits(g, options.isa);
-    if (options.algorithm == Algorithm::fast || !(planes || taps || pixels))
-        if (compute_fast(g, dy, kernel, dx, options, threads, products)) return;
+    const Suited<T> suited(g, options);
+    const Layout &x_layout = suited.x_layout, &dy_layout = suited.dy_layout;
+    if (may_be_fast(g, suited, options) && compute_fast(g, dy, kernel, dx, options, threads)) return;
 
-    if (planes) {
+    if (suited.planes) {
         PlanesWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
         if (work.finite) return run_units<PlanesWorker<T>>(work, threads, [&work] { return work.shrink(); });
     }
-    if (taps) {
+    if (suited.taps) {
         TapsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
         run_units<TapsWorker<T>>(work, threads, [&work] { return work.shrink(); });
-    } else if (pixels) {
+    } else if (suited.pixels) {
         PixelsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
         run_units<PixelsWorker<T>>(work, threads, [&work] { return work.shrink(); });
     } else {
@@ -119,6 +151,18 @@ void conv_transpose_grad_input(const Geometry<dynamic>& g, const T* dy, const T*
     compute(g, dy, kernel, dx, options, threads);
 }
 
+template <class T>
+bool grad_input_is_fast(const Geometry<dynamic>& g, const Options& options) {
+    check(g, "grad_input_is_fast");
+    kernels_for<compute_t<T>>(options.isa);  // refuses what is not there
+    if (options.algorithm == Algorithm::reference || numbers_of_input(g) == 0) return false;
+    return may_be_fast(g, Suited<T>(g, options), options) && FastView<T>(g, options).decision.choice.has_value();
+}
+
+template bool grad_input_is_fast<float>(const Geometry<dynamic>&, const Options&);
+template bool grad_input_is_fast<double>(const Geometry<dynamic>&, const Options&);
+template bool grad_input_is_fast<float16>(const Geometry<dynamic>&, const Options&);
+template bool grad_input_is_fast<bfloat16>(const Geometry<dynamic>&, const Options&);
 template void conv_transpose_grad_input(const Geometry<dynamic>&, const float*, const float*, float*, const Options&);
 template void conv_transpose_grad_input(const Geometry<dynamic>&, const double*, const double*, double*,
                                         const Options&);

@@ -72,6 +72,18 @@ def grad_input(
     isa: str,
     algorithm: str,
 ) -> None: ...
+def grad_input_is_fast(
+    *,
+    batch: int,
+    in_channels: int,
+    filters: int,
+    groups: int,
+    axes: Sequence[AxisTuple],
+    dtype: str,
+    channels_first: bool,
+    isa: str,
+    algorithm: str,
+) -> bool: ...
 def grad_kernel(
     x: NDArray[Any],
     dy: NDArray[Any],

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import Any, NamedTuple
 
-from tconv import _args, geometry
+from tconv import _args, _core, geometry
 from tconv._args import Spec, fail
 
-__all__ = ["Problem", "exact", "filters", "output_shape", "resolve"]
+__all__ = ["Problem", "exact", "filters", "gradient_algorithm", "output_shape", "resolve"]
 
 
 class Problem(NamedTuple):
@@ -85,6 +85,26 @@ def resolve(operation: str, x: tuple[str, tuple[int, ...]], kernel: tuple[str, t
     if batch:
         return Problem(shape, shape, axes, result, result)
     return Problem(shape, (1, *shape), axes, result, (1, *result))
+
+
+@functools.lru_cache(maxsize=256)
+def gradient_algorithm(problem: Problem, kernel: tuple[int, ...], spec: Spec, dtype: str) -> str:
+    """What the core's "automatic" is for an input gradient: "direct", or itself where a fast algorithm is taken.
+
+    To decide takes longer than a small gradient: the latest answers are remembered, which follow from shapes alone.
+    """
+    fast = _core.grad_input_is_fast(
+        batch=problem.batched[0],
+        in_channels=kernel[-1],
+        filters=kernel[-2] * spec.groups,
+        groups=spec.groups,
+        axes=problem.axes,
+        dtype=dtype,
+        channels_first=spec.channels_first,
+        isa="best",
+        algorithm="automatic",
+    )
+    return "automatic" if fast else "direct"
 
 
 def output_shape(

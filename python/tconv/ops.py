@@ -191,6 +191,10 @@ def conv_transpose_grad_input(
     check_dy(operation, gradient, problem, kernel=weights.shape, input_shape=shape)
     if out is not None:
         _convert.check_out(operation, out, shape, dtype, [("dy", gradient), ("kernel", weights)])
+    if chosen == "auto":
+        algorithm = _problem.gradient_algorithm(problem, weights.shape, spec, _convert.name_of(dtype))
+    else:
+        algorithm = _args.ALGORITHMS[chosen]
     dx = _convert.allocate(operation, shape, dtype) if out is None else out
     _core.grad_input(
         _convert.storage(_convert.as_dtype(gradient, dtype)).reshape(problem.batched_result),
@@ -202,7 +206,7 @@ def conv_transpose_grad_input(
         channels_first=spec.channels_first,
         threads=threads,
         isa="best",
-        algorithm=_args.ALGORITHMS[chosen],
+        algorithm=algorithm,
     )
     return dx
 

@@ -192,6 +192,27 @@ TEST("fast/input gradient, every scheme") {
     }
 }
 
+TEST("fast/input gradient, which one it is can be asked") {
+    const Problem large = problem("large", 1, 64, 48, 1, {cropped(28, 3, 1, 1), cropped(30, 3, 1, 1)});
+    const Problem one_tap = problem("one tap", 1, 64, 48, 1, {cropped(28, 2, 2), cropped(30, 2, 2)});
+    std::vector<bool> answers;
+    for (const Problem& p : {large, one_tap, fast_problems().front()}) {
+        Options options = p.options();
+        const Tensors<float> t(p, 7);
+        const std::vector<float> automatic = compute(Product::grad_input, p, t, options);
+        answers.push_back(grad_input_is_fast<float>(p.geometry, options));
+        options.algorithm = Algorithm::direct;
+        CHECK(!grad_input_is_fast<float>(p.geometry, options));
+        CHECK(same_bits(compute(Product::grad_input, p, t, options), automatic) == !answers.back());
+        options.algorithm = Algorithm::fast;
+        CHECK(grad_input_is_fast<float>(p.geometry, options) == (p.name != one_tap.name));
+    }
+    CHECK(answers[0] && !answers[1] && !answers[2]);
+    Geometry<dynamic> wrong = large.geometry;
+    wrong.groups = 7;
+    CHECK_THROWS(ShapeError, grad_input_is_fast<float>(wrong), "grad_input_is_fast: ", "groups");
+}
+
 TEST("fast/input gradient, random problems") {
     for (std::uint64_t seed = 3200; seed < 3350; ++seed) {
         const Problem p = problems::random(seed);

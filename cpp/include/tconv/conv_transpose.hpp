@@ -15,6 +15,8 @@ template <class T>
 TCONV_API void conv_transpose_grad_input(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx,
                                          const Options& options);
 template <class T>
+TCONV_API bool grad_input_is_fast(const Geometry<dynamic>& g, const Options& options);
+template <class T>
 TCONV_API void conv_transpose_grad_kernel(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel,
                                           const Options& options);
 template <class T>
@@ -43,6 +45,14 @@ void conv_transpose(const Geometry<N>& g, const T* x, const T* kernel, const T* 
 template <class T, int N>
 void conv_transpose_grad_input(const Geometry<N>& g, const T* dy, const T* kernel, T* dx, const Options& options = {}) {
     detail::conv_transpose_grad_input<T>(g, dy, kernel, dx, options);
+}
+
+/// Whether conv_transpose_grad_input takes a fast algorithm, for a kernel without infinities and NaN. It follows from
+/// the geometry and the options alone. With Algorithm::automatic a model of the times decides, which takes longer than
+/// a small gradient: whoever computes many asks once, and then for Algorithm::direct where the answer is no.
+template <class T, int N>
+bool grad_input_is_fast(const Geometry<N>& g, const Options& options = {}) {
+    return detail::grad_input_is_fast<T>(g, options);
 }
 
 /// dkernel[k,f,c] = sum over (n,i,o) with i*stride + k*dilation == o + crop of x[n,i,c]*dy[n,o,f].
