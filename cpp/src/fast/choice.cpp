@@ -31,6 +31,7 @@ constexpr double per_synthesised[] = {0, 4, 5, 5};           // the same of a su
 constexpr double per_output = 6, slower_uneven = 2.5;        // a number stored; where rows of them are no whole vectors
 constexpr double per_plane_output = 24;                      // beyond direct's: a number stored far from its neighbours
 constexpr double per_shared_write = 6, per_shared_read = 3;  // a transformed number that goes through the third cache
+constexpr double slower_part_reads = 2;                      // of parts: their rows leave less of the second one
 constexpr double per_streamed_byte = 2.5;                    // of weights that a block of tiles meets
 constexpr double per_packed = 45;                            // a number transformed in double precision, and written
 constexpr double least_gain = 1.08;                          // or direct it is
@@ -154,7 +155,9 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
                           number(w.parts) * (slices * per_transform + (w.parts > 1 ? per_part : 0)));
         const double widest = std::clamp(std::sqrt(shared_sums / points), 16.0, 128.0);
         if (least_tiles * pixels * number(sum_bytes) > cache_bytes || *weights * number(sum_bytes) > streamed_bytes)
-            before += tiles * pixels * (per_shared_write + per_shared_read * std::ceil(number(w.columns) / widest));
+            before += tiles * pixels *
+                      (per_shared_write +
+                       per_shared_read * (w.parts > 1 ? slower_part_reads : 1) * std::ceil(number(w.columns) / widest));
     }
     const bool uneven = columns.target_channels % (columns.full_width / 2) != 0;
     const double after =
