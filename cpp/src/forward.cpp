@@ -1,4 +1,5 @@
 // The forward product: packing, running, describing.
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,13 +28,34 @@ std::vector<AxisMap> forward_maps(const Geometry<dynamic>& g) {
 
 }  // namespace
 
+/// A packed kernel, and what it was made into for the shapes it met. Threads may share it.
+template <class T>
+class Kernel {
+  public:
+    explicit Kernel(std::shared_ptr<const Packed<T>> kernel) : packed(std::move(kernel)) {}
+
+    /// The kernel for a geometry of other strides: the latest one is kept.
+    std::shared_ptr<Kernel> at(const Geometry<dynamic>& g) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (!other_ || !other_->packed->fits(g))
+            other_ = std::make_shared<Kernel>(std::make_shared<Packed<T>>(g, *packed));
+        return other_;
+    }
+
+    const std::shared_ptr<const Packed<T>> packed;
+    FastCache<T> fast;
+
+  private:
+    std::mutex mutex_;
+    std::shared_ptr<Kernel> other_;
+};
+
 template <class T>
 class Prepared {
   public:
-    Prepared(std::shared_ptr<const Packed<T>> packed_, std::shared_ptr<FastCache<T>> cache_, const Geometry<dynamic>& g,
-             const Options& options_)
-        : packed(std::move(packed_)),
-          cache(std::move(cache_)),
+    Prepared(std::shared_ptr<Kernel<T>> kernel_, const Geometry<dynamic>& g, const Options& options_)
+        : kernel(std::move(kernel_)),
+          packed(kernel->packed),
           geometry(g),
           options(options_),
           threads(thread_count(options.threads)) {
@@ -43,13 +65,19 @@ class Prepared {
         output = numbers_of_output(g);
         finish = {options.activation.kind, static_cast<compute_t<T>>(options.activation.alpha)};
         if (packed->plain.size() > 0) return;
-        const std::vector<AxisMap> maps = forward_maps(g);
-        if (output > 0) decide_how(maps);
+        std::shared_ptr<Kernel<T>> used = kernel;
+        const Geometry<dynamic> apart = without_overlap(g);
+        if (packed->form != Form::depthwise && !packed->fits(apart)) {
+            used = kernel->at(apart);
+            packed = used->packed;
+        }
+        const std::vector<AxisMap> maps = forward_maps(packed->form == Form::depthwise ? g : apart);
+        if (output > 0) decide_how(maps, used->fast);
         if (!fast) product.emplace(*packed, maps, g.batch, options.data_format, threads);
     }
 
-    std::shared_ptr<const Packed<T>> packed;
-    std::shared_ptr<FastCache<T>> cache;
+    std::shared_ptr<Kernel<T>> kernel;
+    std::shared_ptr<const Packed<T>> packed;  // what is used of it
     Geometry<dynamic> geometry;
     Options options;
     int threads;
@@ -61,7 +89,7 @@ class Prepared {
     std::optional<Product<T>> product;  // neither for Algorithm::reference
 
   private:
-    void decide_how(const std::vector<AxisMap>& maps) {
+    void decide_how(const std::vector<AxisMap>& maps, FastCache<T>& cache) {
         if (!packed->finite) {  // sums of weights would take infinities and NaN where no weight has them
             why = "weights are not finite";
             return;
@@ -70,7 +98,7 @@ class Prepared {
                                              options.algorithm, !options.once);
         why = decision.why;
         if (!decision.choice) return;
-        transformed = cache->get(*packed, *decision.choice);
+        transformed = cache.get(*packed, *decision.choice);
         fast.emplace(*transformed, maps, geometry.batch, options.data_format, threads);
     }
 };
@@ -90,13 +118,13 @@ std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>& g, const T* kerne
 template <class T>
 std::shared_ptr<const Prepared<T>> prepare(std::shared_ptr<const Packed<T>> packed, const Geometry<dynamic>& g,
                                            const Options& options) {
-    return std::make_shared<const Prepared<T>>(std::move(packed), std::make_shared<FastCache<T>>(), g, options);
+    return std::make_shared<const Prepared<T>>(std::make_shared<Kernel<T>>(std::move(packed)), g, options);
 }
 
 template <class T>
 std::shared_ptr<const Prepared<T>> prepare(const Prepared<T>& other, const Geometry<dynamic>& g,
                                            const Options& options) {
-    return std::make_shared<const Prepared<T>>(other.packed, other.cache, g, options);
+    return std::make_shared<const Prepared<T>>(other.kernel, g, options);
 }
 
 template <class T>
@@ -120,9 +148,12 @@ std::size_t transformed_bytes(const Prepared<T>& prepared) {
 
 template <class T>
 std::size_t packed_bytes(const Prepared<T>& prepared) {
-    const Packed<T>& packed = *prepared.packed;
-    return static_cast<std::size_t>(packed.weights.size() + packed.zeros.size()) * sizeof(compute_t<T>) +
-           static_cast<std::size_t>(packed.plain.size()) * sizeof(T) + transformed_bytes(prepared);
+    const auto bytes = [](const Packed<T>& packed) {
+        return static_cast<std::size_t>(packed.weights.size() + packed.zeros.size()) * sizeof(compute_t<T>) +
+               static_cast<std::size_t>(packed.plain.size()) * sizeof(T);
+    };
+    const bool apart = prepared.packed != prepared.kernel->packed;
+    return bytes(*prepared.packed) + (apart ? bytes(*prepared.kernel->packed) : 0) + transformed_bytes(prepared);
 }
 
 template <class T>

@@ -45,6 +45,13 @@ std::vector<Phase> forward_phases(const Axis& axis) {
 
 std::vector<Phase> backward_phases(const Axis& axis) { return {{0, 0, 1, axis.kernel, 0, axis.dilation}}; }
 
+Geometry<dynamic> without_overlap(const Geometry<dynamic>& g) {
+    Geometry<dynamic> apart = g;
+    for (Axis& axis : apart.axes)
+        if (axis.in == 1 && axis.out > 1) axis.stride = std::max(axis.stride, (axis.kernel - 1) * axis.dilation + 1);
+    return apart;
+}
+
 AxisMap forward_map(const Axis& axis) { return {axis.in, 1, 0, axis.out, axis.stride, -axis.crop}; }
 AxisMap backward_map(const Axis& axis) { return {axis.out, axis.stride, -axis.crop, axis.in, 1, 0}; }
 

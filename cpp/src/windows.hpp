@@ -55,6 +55,10 @@ std::vector<Phase> forward_phases(const Axis& axis);
 /// The one phase of the input gradient: every tap, row by row.
 std::vector<Phase> backward_phases(const Axis& axis);
 
+/// The same result where outputs don't share pixels: along an axis of one pixel any stride gives it, and with one as
+/// long as the kernel each output sees its tap alone.
+Geometry<dynamic> without_overlap(const Geometry<dynamic>& g);
+
 AxisMap forward_map(const Axis& axis);
 AxisMap backward_map(const Axis& axis);
 

@@ -212,14 +212,83 @@ void Packed<T>::fill_block(const T* kernel, Index group, const Block& block) {
     }
 }
 
-void Columns::demand_fit(const Geometry<dynamic>& g) const {
+template <class T>
+Buffer<compute_t<T>> Packed<T>::unpacked(Index first, Index last, int threads) const {
+    const Index channels = last - first, filters_of_group = target_channels;
+    const auto count = static_cast<Index>(blocks.size());
+    Index of_group = channels * filters_of_group;
+    for (const Axis& axis : axes) of_group *= axis.kernel;
+    Buffer<C> kernel(of_group * product_groups);
+    parallel_for(threads, count * product_groups, [&](Index unit, int) {
+        const Block& block = blocks[static_cast<std::size_t>(unit % count)];
+        const Index group = unit / count;
+        const C* from = weights.data() + group * group_weights + block.weights;
+        const auto& members = window_of(block).members;
+        for (const Step& step : steps_of(block)) {
+            const Index rows = depth(step);
+            const bool dots = form == Form::dots;
+            const Index from_column = dots ? rows : 1, from_channel = dots ? 1 : block.panel;
+            for (Index tap = step.first_tap; tap < step.last_tap; ++tap, from += rows * block.panel) {
+                for (Index n = 0; n < block.columns;) {
+                    const Index column = block.first + n, channel = column % filters_of_group;
+                    const Index run = std::min(filters_of_group - channel, block.columns - n);
+                    const auto& member = members[static_cast<std::size_t>(column / filters_of_group)];
+                    Index place = 0, scale = 1, m = tap;
+                    for (std::size_t a = axes.size(); a-- > 0;) {
+                        place += (member[a].first_tap + m % member[a].taps * member[a].tap_step) * scale;
+                        m /= member[a].taps;
+                        scale *= axes[a].kernel;
+                    }
+                    C* const to = kernel.data() + group * of_group + place * channels * filters_of_group + channel;
+                    for (Index k = std::max(first, step.first_channel); k < std::min(last, step.last_channel); ++k) {
+                        const C* const row = from + n * from_column + (k - step.first_channel) * from_channel;
+                        C* const to_row = to + (k - first) * filters_of_group;
+                        if (from_column == 1) {
+                            std::copy_n(row, run, to_row);
+                        } else {
+                            for (Index i = 0; i < run; ++i) to_row[i] = row[i * from_column];
+                        }
+                    }
+                    n += run;
+                }
+            }
+        }
+    });
+    return kernel;
+}
+
+template <class T>
+Packed<T>::Packed(const Geometry<dynamic>& g, const Packed& other)
+    : Columns(g, Direction::forward, other.tile_rows, other.full_width),
+      kernels(other.kernels),
+      converters(other.converters),
+      weights(group_weights * product_groups),
+      zeros(blocks.empty() ? 1 : source_channels) {
+    std::fill_n(zeros.data(), zeros.size(), C(0));
+    const Buffer<C> rows = other.unpacked(0, source_channels, default_threads());
+    Buffer<T> kernel(rows.size());
+    const C* from = rows.data();
+    const Index of_tap = target_channels * in_channels, taps = rows.size() / (of_tap == 0 ? 1 : of_tap);
+    for (Index group = 0; group < product_groups; ++group)
+        for (Index tap = 0; tap < taps; ++tap)
+            for (Index k = 0; k < source_channels; ++k)
+                for (Index n = 0; n < target_channels; ++n)
+                    kernel[tap * of_tap + n * in_channels + group * source_channels + k] = narrow<T>(*from++);
+    fill(kernel.data());
+}
+
+bool Columns::fits(const Geometry<dynamic>& g) const {
     bool fits =
         g.groups == groups && g.in_channels == in_channels && g.filters == filters && g.axes.size() == axes.size();
     for (std::size_t a = 0; fits && a < axes.size(); ++a) {
         fits = g.axes[a].kernel == axes[a].kernel && g.axes[a].stride == axes[a].stride &&
                g.axes[a].dilation == axes[a].dilation;
     }
-    if (!fits) {
+    return fits;
+}
+
+void Columns::demand_fit(const Geometry<dynamic>& g) const {
+    if (!fits(g)) {
         throw ShapeError(
             "conv_transpose: the plan was packed for another kernel shape, strides, dilations, channels or groups; "
             "make a new plan.");

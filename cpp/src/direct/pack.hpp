@@ -57,6 +57,7 @@ struct Columns {
 
     /// Throws ShapeError when the packed kernel doesn't fit the geometry.
     void demand_fit(const Geometry<dynamic>& g) const;
+    bool fits(const Geometry<dynamic>& g) const;
     const Window& window_of(const Block& block) const { return windows[static_cast<std::size_t>(block.window)]; }
     const std::vector<Step>& steps_of(const Block& block) const {
         return steps[static_cast<std::size_t>(block.window)];
@@ -78,6 +79,8 @@ class Packed : public Columns {
     using C = compute_t<T>;
 
     Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa);
+    /// The same kernel, not depthwise, for other strides.
+    Packed(const Geometry<dynamic>& g, const Packed& other);
 
     const Kernels<C>* kernels;
     const Converters* converters;
@@ -88,6 +91,10 @@ class Packed : public Columns {
 
     /// Throws ShapeError when these weights cannot serve the geometry or the options.
     void demand_fit(const Geometry<dynamic>& g, const Options& options) const;
+
+    /// The source channels [first, last) of the kernel as it was, not depthwise:
+    /// [group][tap][source channel][target channel].
+    Buffer<C> unpacked(Index first, Index last, int threads) const;
 
   private:
     void fill(const T* kernel);

@@ -137,53 +137,6 @@ void take(const KernelRows<C>& kernel, const std::vector<Entry>& entries, const 
     }
 }
 
-/// The channels [first, last) of a forward kernel as it was, [group][tap][source channel][target channel].
-template <class T>
-Buffer<compute_t<T>> unpack(const detail::Packed<T>& packed, Index first, Index last, int threads) {
-    using C = compute_t<T>;
-    const Index channels = last - first, filters = packed.target_channels;
-    const auto blocks = static_cast<Index>(packed.blocks.size());
-    Index of_group = channels * filters;
-    for (const Axis& axis : packed.axes) of_group *= axis.kernel;
-    Buffer<C> kernel(of_group * packed.product_groups);
-    parallel_for(threads, blocks * packed.product_groups, [&](Index unit, int) {
-        const Block& block = packed.blocks[static_cast<std::size_t>(unit % blocks)];
-        const Index group = unit / blocks;
-        const C* from = packed.weights.data() + group * packed.group_weights + block.weights;
-        const auto& members = packed.window_of(block).members;
-        for (const Step& step : packed.steps_of(block)) {
-            const Index depth = packed.depth(step);
-            const bool dots = packed.form == Form::dots;
-            const Index from_column = dots ? depth : 1, from_channel = dots ? 1 : block.panel;
-            for (Index tap = step.first_tap; tap < step.last_tap; ++tap, from += depth * block.panel) {
-                for (Index n = 0; n < block.columns;) {
-                    const Index column = block.first + n, channel = column % filters;
-                    const Index run = std::min(filters - channel, block.columns - n);
-                    const auto& member = members[static_cast<std::size_t>(column / filters)];
-                    Index place = 0, scale = 1, m = tap;
-                    for (std::size_t a = packed.axes.size(); a-- > 0;) {
-                        place += (member[a].first_tap + m % member[a].taps * member[a].tap_step) * scale;
-                        m /= member[a].taps;
-                        scale *= packed.axes[a].kernel;
-                    }
-                    C* const to = kernel.data() + group * of_group + place * channels * filters + channel;
-                    for (Index k = std::max(first, step.first_channel); k < std::min(last, step.last_channel); ++k) {
-                        const C* const row = from + n * from_column + (k - step.first_channel) * from_channel;
-                        C* const to_row = to + (k - first) * filters;
-                        if (from_column == 1) {
-                            std::copy_n(row, run, to_row);
-                        } else {
-                            for (Index i = 0; i < run; ++i) to_row[i] = row[i * from_column];
-                        }
-                    }
-                    n += run;
-                }
-            }
-        }
-    });
-    return kernel;
-}
-
 }  // namespace
 
 template <class T>
@@ -218,7 +171,7 @@ void FastPacked<T>::fill(const detail::Packed<T>& packed, int threads) {
     if (weights.size() < serial_numbers) threads = 1;
     for (Index first = 0; first < packed.source_channels; first += some) {
         const Index last = std::min(first + some, packed.source_channels);
-        const Buffer<C> numbers = unpack(packed, first, last, threads);
+        const Buffer<C> numbers = packed.unpacked(first, last, threads);
         const Index of_tap = (last - first) * packed.target_channels;
         fill({numbers.data(), first, last, taps * of_tap, of_tap, packed.target_channels}, threads);
     }
