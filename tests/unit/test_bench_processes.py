@@ -104,7 +104,8 @@ def test_results_that_differ_are_a_failure_and_refusals_are_reasons(tmp_path):
     assert failures == ["tiny2d: wrong differs from tconv by 1.0e-03."]
 
 
-def test_a_process_is_stopped_between_turns_and_revived_after_its_death(tmp_path):
+@pytest.mark.parametrize("long_dead", [False, True])  # nothing can be written to it
+def test_a_process_is_stopped_between_turns_and_revived_after_its_death(long_dead, tmp_path):
     with entered([Contestant(find("tconv"), 1)]) as (contestant,):
         assert contestant.version.startswith("0.")
         contestant.prepare(TINY, save=str(tmp_path / "reference.npy"))
@@ -113,6 +114,8 @@ def test_a_process_is_stopped_between_turns_and_revived_after_its_death(tmp_path
             with open(f"/proc/{contestant._process.pid}/stat", encoding="ascii") as stat:
                 assert stat.read().rpartition(")")[2].split()[0] in "Tt"
         contestant._process.kill()
+        if long_dead:
+            contestant._process.wait()
         with pytest.raises(RefusedError, match="its process ended with code -9"):
             contestant.turn(1)
         with pytest.raises(RefusedError, match="its process is gone"):

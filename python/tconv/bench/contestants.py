@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from tconv.bench.machine import thread_variables
@@ -128,7 +128,10 @@ class Contestant:
     def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
-            with self._process:  # closes the pipes and waits
+            if self._process.stdin is not None:
+                with suppress(BrokenPipeError):  # what could not be written when it had ended
+                    self._process.stdin.close()
+            with self._process:  # closes the other pipe and waits
                 pass
             self._process = None
 
