@@ -143,7 +143,7 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
     const double slower = slower_tiles * (1 + slower_parts * (std::min(number(w.parts), most_parts) - 1));
     const double gemm =
         slower * strips * panels *
-        (number(columns.tile_rows) * products * number(columns.full_width) + per_strip * points * number(w.steps));
+        (number(columns.tile_rows) * products * number(columns.full_width) + per_strip * points * number(w.steps()));
     const std::size_t axes = w.axes.size(), known = std::min<std::size_t>(axes, 3);
     double slices = points;
     for (std::size_t i = axes > 2 ? axes - 2 : 0; i < axes; ++i) slices /= number(points_of(w.schemes[w.axes[i]]));

@@ -56,7 +56,7 @@ Index taps_together(const detail::Columns& columns, const Window& window, std::s
 }
 
 FastWindow::FastWindow(Window window_, std::vector<Scheme> schemes_, const detail::Columns& shape)
-    : window(std::move(window_)), schemes(std::move(schemes_)), channels(shape.source_channels) {
+    : window(std::move(window_)), schemes(std::move(schemes_)) {
     for (std::size_t a = 0; a < schemes.size(); ++a) {
         cut_taps(a, shape);
         parts *= parts_along(a);
@@ -66,7 +66,9 @@ FastWindow::FastWindow(Window window_, std::vector<Scheme> schemes_, const detai
     }
     find_sets();
     columns = static_cast<Index>(window.members.size()) * shape.target_channels;
-    steps = std::clamp<Index>(ceil_div(channels * parts, step_products), 1, channels);
+    const Index channels = shape.source_channels;
+    const Index steps = std::clamp<Index>(ceil_div(channels * parts, step_products), 1, channels);
+    for (Index step = 0; step <= steps; ++step) step_channels.push_back(channels * step / steps);
 }
 
 // Taps `tap_step` apart see neighbours, of whom the first is the last one's where the source shrinks with them.

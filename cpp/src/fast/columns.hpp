@@ -43,17 +43,18 @@ struct FastWindow {
         Index part, point;
     };
     std::vector<Set> sets;
-    std::vector<Index> set_of;      // [point][part], -1 where all weights are zero
-    Index columns = 0;              // (member, target channel) pairs
-    Index bias = 0, weights = 0;    // where they begin
-    Index products = 0;             // of a tile, a channel and a column
-    Index steps = 1, channels = 1;  // that the channels of a sum are cut into; all of them
+    std::vector<Index> set_of;         // [point][part], -1 where all weights are zero
+    Index columns = 0;                 // (member, target channel) pairs
+    Index bias = 0, weights = 0;       // where they begin
+    Index products = 0;                // of a tile, a channel and a column
+    std::vector<Index> step_channels;  // where the steps begin that the channels of a sum are cut into, and end
 
     FastWindow(Window window, std::vector<Scheme> schemes, const detail::Columns& columns);
 
     Index parts_along(std::size_t axis) const { return static_cast<Index>(along[axis].size()); }
-    /// The channels [first, last) of a step.
-    Index step_channel(Index step) const { return channels * step / steps; }
+    Index steps() const { return static_cast<Index>(step_channels.size()) - 1; }
+    /// The first channel of a step.
+    Index step_channel(Index step) const { return step_channels[static_cast<std::size_t>(step)]; }
 
   private:
     void cut_taps(std::size_t axis, const detail::Columns& columns);

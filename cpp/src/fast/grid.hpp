@@ -37,6 +37,7 @@ struct FastGrid {
     FastGrid(const FastColumns& columns, const FastWindow& window, const std::vector<AxisMap>& maps,
              const Layout& source, const Layout& target, Index batch, bool gathered, Index sum_bytes, int threads);
 
+    Index members() const { return static_cast<Index>(phase_of.size()); }
     bool empty() const { return boxes.count() == 0; }
     /// Numbers of a transformed box: [part][point][tile][channel].
     Index transformed() const { return plain ? 0 : window.parts * window.points * boxes.points() * row_numbers; }

@@ -156,9 +156,9 @@ void FastPacked<T>::fill(const KernelRows<C>& kernel, int threads) {
     if (weights.size() < serial_numbers) threads = 1;
     for (Index group = 0; group < columns.product_groups; ++group)
         for (const FastWindow& w : windows) {
-            const Index bundles = ceil_div(panels(w), panels_at_once);
-            parallel_for(threads, bundles * w.steps,
-                         [&](Index unit, int) { fill_panels(kernel, group, w, unit / w.steps, unit % w.steps); });
+            const Index bundles = ceil_div(panels(w), panels_at_once), steps = w.steps();
+            parallel_for(threads, bundles * steps,
+                         [&](Index unit, int) { fill_panels(kernel, group, w, unit / steps, unit % steps); });
         }
 }
 

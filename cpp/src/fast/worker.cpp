@@ -1,13 +1,10 @@
-// A fast worker's box: where its tiles read and write, and the products between the transforms.
+// A fast worker's memory, and the products between the transforms.
 #include "fast/worker.hpp"
 
 #include <algorithm>
-#include <type_traits>
 
 namespace tconv {
 namespace {
-
-constexpr Index most_masked = 64;  // points of a window whose products may be left out
 
 /// The most that any grid asks for.
 template <class Number>
@@ -50,12 +47,17 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
         along([this](const FastGrid&, std::size_t a) { return static_cast<Index>(shape_.phases[a].size()); });
     bits_ = carver.take<unsigned char>(phases);
     masks_ = carver.take<std::uint64_t>(phases);
+    kinds_ = carver.take<Index>(most(work_.grids, [](const FastGrid& g) { return g.members(); }));
+    Index most_phases = 1;
+    for (const std::vector<Phase>& phases : shape_.phases)
+        most_phases = std::max(most_phases, static_cast<Index>(phases.size()));
+    phase_kinds_ = carver.take<Index>(most_phases);
     flags_ = carver.take<bool>(along([](const FastGrid& g, std::size_t a) { return 1 + g.window.parts_along(a); }));
     const Index points = most(work_.grids, [](const FastGrid& g) { return g.window.points; });
     const Index outputs = most(work_.grids, [](const FastGrid& g) { return g.window.outputs; });
     entries_ = carver.take<Index>(axes);
     relative_ = carver.take<Index>(points);
-    slices_ = carver.take<Slice>(outputs);
+    slices_ = carver.take<Index>(outputs);
     places_ = carver.take<Index>(outputs);
     digits_ = carver.take<Index>(outputs * axes);
     here_ = carver.take<bool>(outputs);
@@ -64,6 +66,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     const Index block_panels = most(work_.grids, [](const FastGrid& g) { return g.block_panels; });
     needs_ = carver.take<std::uint64_t>(block_panels * block_tiles);
     needs_of_all_ = carver.take<std::uint64_t>(block_panels);
+    alike_ = carver.take<Index>(block_panels);
     for (int i = 0; i < 2; ++i) {
         every_[i] = carver.take<Index>(block_tiles);
         some_[i] = carver.take<Index>(block_tiles);
@@ -92,134 +95,6 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     segment_ = carver.take<Segment>(lines ? columns : 0);
     from_ = carver.take<const C*>(lines ? columns : 0);
     rows_ = carver.take<Index>(lines ? outputs : 0);
-}
-
-template <class T>
-void FastWorker<T>::enter(std::size_t number, Index group, Index box) {
-    const FastGrid* grid = &work_.grids[number];
-    if (grid == grid_ && group == group_ && box == box_) return;
-    grid_ = grid;
-    group_ = group;
-    box_ = box;
-    grid_->boxes.locate(box, first_, last_);
-    tiles_ = 1;
-    for (std::size_t a = 0; a <= rank_; ++a) tiles_ *= last_[a] - first_[a];
-    look_along_axes();
-    look_within();
-}
-
-/// What is the same for all tiles of a window.
-template <class T>
-void FastWorker<T>::look_within() {
-    const FastWindow& w = grid_->window;
-    const std::size_t transformed = w.axes.size();
-    of_plane_ = transformed > 1;
-    slice_points_ = slice_outputs_ = 1;
-    for (std::size_t i = transformed > 2 ? transformed - 2 : 0; i < transformed; ++i) {
-        slice_points_ *= points_of(w.schemes[w.axes[i]]);
-        slice_outputs_ *= outputs_of(w.schemes[w.axes[i]]);
-    }
-    slices_count_ = w.outputs / slice_outputs_;
-    const std::size_t inner = rank_ - 1;
-    ahead_ = work_.staged ? 0
-                          : outputs_of(w.schemes[inner]) * w.spreads[inner] * grid_->maps[inner].target_step *
-                                grid_->target.axes[inner];
-    for (Index o = 0; o < w.outputs; ++o) {
-        Index rest = o, point = 0, place = 0;
-        for (std::size_t a = rank_; a-- > 0;) {
-            const Index digit = rest % outputs_of(w.schemes[a]);
-            rest /= outputs_of(w.schemes[a]);
-            digits_[o * static_cast<Index>(rank_) + static_cast<Index>(a)] = digit;
-            point += digit * grid_->point_strides[a];
-            place += digit * w.spreads[a] * grid_->maps[a].target_step * grid_->target.axes[a];
-        }
-        if (o % slice_outputs_ == 0) slices_[o / slice_outputs_] = {point, place};
-        if (o < slice_outputs_) places_[o] = place;
-    }
-}
-
-/// What a box reads and writes along each axis.
-template <class T>
-void FastWorker<T>::look_along_axes() {
-    const FastWindow& w = grid_->window;
-    Index* indices = indices_;
-    unsigned char* bits = bits_;
-    std::uint64_t* masks = masks_;
-    bool* flags = flags_;
-    uneven_ = false;
-    for (std::size_t a = 0; a < rank_; ++a) {
-        const AxisMap& map = grid_->maps[a];
-        const Phase& first_phase = w.window.first()[a];
-        const Index spread = w.spreads[a], entries = points_of(w.schemes[a]), outputs = outputs_of(w.schemes[a]);
-        const std::vector<Phase>& phases = shape_.phases[a];
-        sources_[a] = indices;
-        inside_[a] = flags;
-        const auto each_tile = [&](const auto& look) {  // at the first row of its own, and its first row
-            Index at = first_[a + 1] % grid_->tiles[a], own = grid_->own_row(a, first_[a + 1]);
-            for (Index c = first_[a + 1]; c < last_[a + 1]; ++c) {
-                look(own, grid_->is_back(a, own) ? own - spread : own);
-                own += spread * outputs;
-                if (++at < grid_->tiles[a]) continue;
-                at = 0;
-                own = grid_->own_row(a, c + 1);
-            }
-        };
-        Index low = map.source_extent, high = -1;
-        each_tile([&](Index, Index row) {
-            const Index pixel = map.source(first_phase, row, 0), step = w.entry_steps[a];
-            for (const FastPart& part : w.along[a]) {
-                const Index from = pixel + part.source, to = from + step * (entries - 1);
-                const bool all = from >= 0 && to < map.source_extent;
-                for (Index e = 0; e < entries; ++e) {
-                    const Index index = from + step * e;
-                    const bool inside = all || (index >= 0 && index < map.source_extent);
-                    *indices++ = inside ? index : -1;
-                    if (inside && !all) low = std::min(low, index), high = std::max(high, index);
-                }
-                if (all) low = std::min(low, from), high = std::max(high, to);
-                *flags++ = all;
-            }
-        });
-        low_[a] = low;
-        count_[a] = std::max<Index>(high - low + 1, 0);
-        targets_[a] = indices;
-        valid_[a] = bits;
-        needed_[a] = masks;
-        whole_[a] = flags;
-        std::uint64_t at_digit[4] = {};  // points of the window, by their place along the axis
-        for (Index point = 0; point < std::min(w.points, most_masked); ++point)
-            at_digit[point / grid_->point_strides[a] % entries] |= std::uint64_t(1) << point;
-        const Range& range = grid_->ranges[a];
-        const auto all_outputs = static_cast<unsigned char>((1u << outputs) - 1);
-        each_tile([&](Index own, Index row) {
-            *indices++ = map.target(first_phase, row) * grid_->target.axes[a];
-            const bool whole = row >= range.common_first && row + spread * (outputs - 1) < range.common_last;
-            *flags++ = whole;
-            uneven_ = uneven_ || !whole;
-            for (const Phase& phase : phases) {
-                *bits = whole ? all_outputs : 0;
-                *masks = whole ? ~std::uint64_t(0) : 0;
-                const Index begin = std::max(map.first(phase), own), end = std::min(map.last(phase), range.last);
-                for (Index i = 0; !whole && i < outputs; ++i) {
-                    if (row + spread * i < begin || row + spread * i >= end) continue;
-                    *bits = static_cast<unsigned char>(*bits | 1u << i);
-                    for (Index e = 0; e < entries; ++e)
-                        if ((points_of_output[static_cast<std::size_t>(w.schemes[a])][i] >> e & 1) != 0)
-                            *masks |= at_digit[e];
-                }
-                ++bits, ++masks;
-            }
-        });
-    }
-    uneven_ = uneven_ && w.points <= most_masked;
-    if (work_.gathered) return;
-    for (std::size_t a = 0; a < rank_; ++a) {
-        pixel_strides_[a] = grid_->source.axes[a];
-        low_[a] = 0;
-    }
-    batch_stride_ = grid_->source.batch;
-    if constexpr (std::is_same_v<T, C>)
-        origin_ = work_.source + first_[0] * batch_stride_ + group_ * shape_.source_channels;
 }
 
 /// Turns to a tile; and from there to the next.
@@ -265,23 +140,25 @@ void FastWorker<T>::multiply(Index first, Index last, Index first_panel, Index l
 template <class T>
 void FastWorker<T>::find_needed(Index first, Index count, Index first_panel, Index last_panel) {
     const Index channels = shape_.target_channels, width = shape_.full_width;
-    Index known_first = -1, known_last = -1;
+    Index known_first = -1, known_last = -1;  // kinds
     for (Index panel = first_panel; panel < last_panel; ++panel) {
-        const Index member = panel * width / channels;
+        const Index member = panel * width / channels, number = panel - first_panel;
         const Index end = (std::min((panel + 1) * width, grid_->window.columns) - 1) / channels + 1;
-        std::uint64_t* const needs = needs_ + (panel - first_panel) * grid_->block_tiles;
-        std::uint64_t& of_all = needs_of_all_[panel - first_panel];
-        if (member == known_first && end == known_last) {
-            std::copy_n(needs - grid_->block_tiles, count, needs);
-            of_all = *(&of_all - 1);
+        const bool few = end - member <= 2;
+        if (few && kinds_[member] == known_first && kinds_[end - 1] == known_last) {
+            alike_[number] = alike_[number - 1];
             continue;
         }
-        known_first = member, known_last = end;
+        known_first = few ? kinds_[member] : -1, known_last = kinds_[end - 1];
+        alike_[number] = number;
+        std::uint64_t* const needs = needs_ + number * grid_->block_tiles;
+        std::uint64_t& of_all = needs_of_all_[number];
         of_all = ~std::uint64_t(0);
         locate(first);
         for (Index tile = 0; tile < count; ++tile, advance()) {
             needs[tile] = 0;
             for (Index m = member; m < end; ++m) {
+                if (m > member && kinds_[m] == kinds_[m - 1]) continue;
                 const auto& phase_of = grid_->phase_of[static_cast<std::size_t>(m)];
                 std::uint64_t points = ~std::uint64_t(0);
                 for (std::size_t a = 0; a < rank_; ++a)
@@ -292,6 +169,18 @@ void FastWorker<T>::find_needed(Index first, Index count, Index first_panel, Ind
             of_all &= needs[tile];
         }
     }
+}
+
+/// Lists those of a block's tiles that need a point; how many they are.
+template <class T>
+Index FastWorker<T>::list_needing(const std::uint64_t* needs, Index count, Index point) {
+    Index needing = 0;
+    for (Index tile = 0; tile < count; ++tile) {
+        some_[0][needing] = every_[0][tile];
+        some_[1][needing] = every_[1][tile];
+        needing += static_cast<Index>(needs[tile] >> point & 1);
+    }
+    return needing;
 }
 
 /// sums[tile][point][column] of `count` tiles, from the first one on: of those that an output needs.
@@ -309,24 +198,24 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
         every_[0][tile] = tile * grid_->row_numbers;
         every_[1][tile] = tile * grid_->sum_numbers;
     }
-    if (uneven_) find_needed(first, count, first_panel, last_panel);
+    if (leaves_out_) find_needed(first, count, first_panel, last_panel);
     for (Index point = 0; point < w.points; ++point) {
         const Index* const sets = w.set_of.data() + point * w.parts;
+        Index listed = -1, needing = 0;
         for (Index panel = first_panel; panel < last_panel; ++panel) {
             t.row_places = every_[0];
             t.c_places = every_[1];
             t.count = count;
-            if (uneven_ && (needs_of_all_[panel - first_panel] >> point & 1) == 0) {
-                const std::uint64_t* const needs = needs_ + (panel - first_panel) * grid_->block_tiles;
+            const Index alike = leaves_out_ ? alike_[panel - first_panel] : 0;
+            if (leaves_out_ && (needs_of_all_[alike] >> point & 1) == 0) {
+                if (listed != alike) {
+                    listed = alike;
+                    needing = list_needing(needs_ + alike * grid_->block_tiles, count, point);
+                }
+                if (needing == 0) continue;
                 t.row_places = some_[0];
                 t.c_places = some_[1];
-                t.count = 0;
-                for (Index tile = 0; tile < count; ++tile) {
-                    some_[0][t.count] = every_[0][tile];
-                    some_[1][t.count] = every_[1][tile];
-                    t.count += static_cast<Index>(needs[tile] >> point & 1);
-                }
-                if (t.count == 0) continue;
+                t.count = needing;
             }
             const Index width = packed.width(w, panel);
             const auto kernel = work_.transforms.multiply[width == shape_.full_width ? 1 : 0];
@@ -334,7 +223,7 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                 packed.weights.data() + group_ * packed.group_weights + packed.panel_weights(w, panel);
             t.c = sums_ + point * block_width + (panel - first_panel) * shape_.full_width;
             t.far = panel == first_panel;
-            for (Index step = 0; step < w.steps; ++step) {
+            for (Index step = 0; step < w.steps(); ++step) {
                 const Index channel = w.step_channel(step);
                 t.channels = w.step_channel(step + 1) - channel;
                 t.taps = 0;
@@ -376,7 +265,7 @@ void FastWorker<T>::multiply_plain(Index first, Index count, Index first_panel, 
         const auto& kernels = packed.kernels.multiply[width == shape_.full_width ? 1 : 0];
         const C* const weights = packed.weights.data() + group_ * packed.group_weights + packed.panel_weights(w, panel);
         C* const sums = sums_ + (panel - first_panel) * shape_.full_width;
-        for (Index step = 0; step < w.steps; ++step) {
+        for (Index step = 0; step < w.steps(); ++step) {
             t.offset = w.step_channel(step);
             t.channels = w.step_channel(step + 1) - t.offset;
             t.panel = weights + t.offset * w.parts * width;

@@ -43,13 +43,14 @@ class FastWorker {
     Index tiles() const { return tiles_; }
 
   private:
-    /// Columns of a block, of one member or of several, that lie side by side in the target.
+    /// Columns of a block that lie side by side in the target; the first one's member.
     struct Piece {
         Index first, count;  // of the columns that are stored together
         Index member, place;
     };
 
     void look_along_axes();
+    void look_at_members();
     void look_within();
     void gather(Index first_channel, Index channels);
     void locate(Index tile);
@@ -61,6 +62,7 @@ class FastWorker {
     void analyse(const C* const* pixels, C* to, Index to_point, Index channels);
     void multiply_panels(Index first, Index count, Index first_panel, Index last_panel, const C* transformed);
     void find_needed(Index first, Index count, Index first_panel, Index last_panel);
+    Index list_needing(const std::uint64_t* needs, Index count, Index point);
     void multiply_plain(Index first, Index count, Index first_panel, Index last_panel);
     void cut_columns(Index first, Index last);
     void store(C* sums);
@@ -95,7 +97,8 @@ class FastWorker {
     unsigned char** valid_;                 // [axis] [tile][phase] a bit for each output that the phase has
     bool** whole_;                          // [axis] [tile] every phase of the window has every output
     std::uint64_t** needed_;                // [axis] [tile][phase] a bit for each point that its outputs need
-    bool uneven_ = false;                   // some outputs are nobody's: see find_needed
+    bool uneven_ = false;                   // some outputs are nobody's
+    Index *kinds_, *phase_kinds_;           // [member], [phase]: the same for neighbours with the same outputs
     Index *pixel_strides_, *low_, *count_;  // [axis] of the pixels where they are read
     Index batch_stride_ = 0;
     const C* origin_ = nullptr;
@@ -111,21 +114,21 @@ class FastWorker {
     // What is the same for all tiles of a window. The last one or two transformed axes are transformed together, as a
     // line or a plane of points; a slice is one of them, among the points of the axes before.
     Index* relative_;  // [point] of pixels, from the first one's
-    struct Slice {
-        Index point, place;  // its first point; its outputs' distance from the tile's first target
-    };
-    Slice* slices_;
-    Index slices_count_ = 0, slice_points_ = 1, slice_outputs_ = 1;
-    Index* places_;  // [output of a slice] distance from the first one's target
-    Index* digits_;  // [output of all slices][axis]
-    bool of_plane_ = false;
+    Index slice_points_ = 1, slice_outputs_ = 1;
+    Index* slices_;  // [slice] its first point
+    Index slices_count_ = 0;
+    typename FastKernels<C>::FinishRows* finish_ = nullptr;  // of a slice
+    Index* places_;                                          // [output] distance from the tile's first target
+    Index* digits_;                                          // [output][axis]
     Index ahead_ = 0;  // from a target to the next tile's along the last axis, where it is stored to directly
     bool* here_;       // [output] there is such a target
     Piece *pieces_, *runs_;
     Index pieces_count_ = 0, runs_count_ = 0, first_column_ = 0, columns_ = 0;
 
     // A block of tiles and panels.
+    bool leaves_out_ = false;               // products that no output needs
     std::uint64_t *needs_, *needs_of_all_;  // [panel][tile] a bit for each point; [panel] those that every tile needs
+    Index* alike_;                          // [panel] the first one whose tiles need the same, since when all do
     Index *every_[2], *some_[2];            // where tiles' rows and sums are: of all in turn; of who needs a point
 
     const C **pixels_, **next_, **lines_;  // [point], or [strip][part][row]
@@ -144,25 +147,18 @@ class FastWorker {
     Index segment_rows_ = 0;
 };
 
-/// The last axes, bias and activation of some columns, output o of slice s to row(s, o), which may be none.
+/// The last axes, bias and activation of some columns, output o to row(o), which may be none.
 template <class T>
 template <class Row>
 void FastWorker<T>::finish_columns(const C* sums, Index column, Index columns, const Row& row) {
-    const FastWindow& w = grid_->window;
     const Index width = grid_->block_panels * shape_.full_width;
-    const C* const bias = work_.bias == nullptr
-                              ? nullptr
-                              : work_.bias + group_ * work_.packed.group_bias + w.bias + first_column_ + column;
-    const std::size_t count = w.axes.size();
-    const auto scheme = [&](std::size_t i) {
-        return i < count ? static_cast<std::size_t>(w.schemes[w.axes[i]]) : std::size_t(0);
-    };
-    const auto run = of_plane_ ? work_.transforms.finish_plane[scheme(count - 2)][scheme(count - 1)]
-                               : work_.transforms.finish[scheme(count - 1)];
+    const C* const bias = work_.bias == nullptr ? nullptr
+                                                : work_.bias + group_ * work_.packed.group_bias + grid_->window.bias +
+                                                      first_column_ + column;
     C* to[9];
-    for (Index s = 0; s < slices_count_; ++s) {
-        for (Index o = 0; o < slice_outputs_; ++o) to[o] = row(s, o);
-        run(sums + slices_[s].point * width + column, width, to, columns, bias, work_.finish, ahead_);
+    for (Index s = 0, output = 0; s < slices_count_; ++s) {
+        for (Index o = 0; o < slice_outputs_; ++o) to[o] = row(output++);
+        finish_(sums + slices_[s] * width + column, width, to, columns, bias, work_.finish, ahead_);
     }
 }
 

@@ -55,7 +55,7 @@ void FastWorker<T>::store_segment(C* sums, Index tiles) {
     for (Index t = 0; t < tiles; ++t, sums += grid_->sum_numbers) {
         synthesise(sums);
         C* const first = staged_ + t * outputs * width;
-        finish_rows(sums, [&](Index s, Index o) { return first + rows_[s * slice_outputs_ + o]; });
+        finish_rows(sums, [&](Index o) { return first + rows_[o]; });
     }
     work_.packed.kernels.turn(staged_, width, turned_, segment_rows_, segment_rows_, width);
 
@@ -117,7 +117,7 @@ void FastWorker<T>::store_columns(Index member, Index count, Index channel, Inde
         lines.ahead = c + 1 < some ? grid_->target.channel : 0;
         for (Index o = 0; o < w.outputs; o += outputs) {
             if (!here_[o]) continue;
-            const Index to = place + slices_[o / slice_outputs_].place + places_[o % slice_outputs_];
+            const Index to = place + places_[o];
             store_line(count, c * segment_rows_ + o * tiles, begin, end, work_.target, to, step, lines);
         }
     }

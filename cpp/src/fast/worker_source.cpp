@@ -162,7 +162,7 @@ void FastWorker<T>::analyse(const C* const* pixels, C* to, Index to_point, Index
     if (count > 2)
         for (Index i = 0; i < w.points; ++i) lines_[i] = between_ + i * fast_chunk;
     const C* const* const lines = count > 2 ? lines_ : pixels;
-    const auto run = of_plane_ ? work_.transforms.analyse_plane[scheme(count - 2)][scheme(count - 1)]
+    const auto run = count > 1 ? work_.transforms.analyse_plane[scheme(count - 2)][scheme(count - 1)]
                                : work_.transforms.analyse[scheme(count - 1)];
     for (Index point = 0; point < w.points; point += slice_points_)
         run(lines + point, to + point * to_point, to_point, channels);

@@ -6,9 +6,23 @@
 #include "gather.hpp"
 
 namespace tconv {
+namespace {
 
-/// The columns [first, last) as they lie in the target: pieces of one member each, and runs where those lie side by
-/// side.
+/// Adds a piece to the last one of `count` if it may and begins where that ends, or behind them; how many they are.
+template <class Piece>
+Index add(Piece* pieces, Index count, const Piece& piece, bool may_join) {
+    if (may_join && count > 0 && pieces[count - 1].place + pieces[count - 1].count == piece.place) {
+        pieces[count - 1].count += piece.count;
+        return count;
+    }
+    pieces[count] = piece;
+    return count + 1;
+}
+
+}  // namespace
+
+/// The columns [first, last) as they lie in the target: runs of those side by side, and pieces of these whose members
+/// have the same outputs.
 template <class T>
 void FastWorker<T>::cut_columns(Index first, Index last) {
     const Index channels = shape_.target_channels, step = grid_->target.channel;
@@ -19,16 +33,9 @@ void FastWorker<T>::cut_columns(Index first, Index last) {
         const Index member = column / channels, channel = column % channels;
         const Piece piece{column - first, std::min(channels - channel, last - column), member,
                           grid_->deltas[static_cast<std::size_t>(member)] + channel * step};
-        pieces_[pieces_count_++] = piece;
-        if (runs_count_ > 0 && step == 1) {
-            Piece& run = runs_[runs_count_ - 1];
-            if (run.place + run.count == piece.place) {
-                run.count += piece.count;
-                column += piece.count;
-                continue;
-            }
-        }
-        runs_[runs_count_++] = piece;
+        const bool same = column > first && kinds_[member] == kinds_[member - 1];
+        pieces_count_ = add(pieces_, pieces_count_, piece, same && step == 1);
+        runs_count_ = add(runs_, runs_count_, piece, step == 1);
         column += piece.count;
     }
 }
@@ -37,6 +44,7 @@ void FastWorker<T>::cut_columns(Index first, Index last) {
 template <class T>
 void FastWorker<T>::synthesise(C* sums) {
     const FastWindow& w = grid_->window;
+    if (w.axes.size() <= 2) return;
     const Index width = grid_->block_panels * shape_.full_width, lanes = shape_.full_width / 2;
     const Index numbers = (columns_ + lanes - 1) / lanes * lanes;
     for (std::size_t pass = 0; pass + 2 < w.axes.size(); ++pass) {
@@ -99,13 +107,11 @@ bool FastWorker<T>::find_targets(const Piece& piece) {
 template <class T>
 void FastWorker<T>::finish(const C* sums, T* target, const Piece* piece) {
     const Index width = grid_->block_panels * shape_.full_width;
-    if (piece == nullptr)
-        return finish_rows(sums, [&](Index s, Index o) { return staged_ + (s * slice_outputs_ + o) * width; });
+    if (piece == nullptr) return finish_rows(sums, [&](Index o) { return staged_ + o * width; });
     if constexpr (std::is_same_v<T, C>) {
         T* const first = target + piece->place;
-        finish_columns(sums, piece->first, piece->count, [&](Index s, Index o) {
-            return here_[s * slice_outputs_ + o] ? first + (slices_[s].place + places_[o]) : nullptr;
-        });
+        finish_columns(sums, piece->first, piece->count,
+                       [&](Index o) { return here_[o] ? first + places_[o] : nullptr; });
     }
 }
 
@@ -115,7 +121,7 @@ void FastWorker<T>::narrow_rows(T* target, const Piece& piece) {
     const Index width = grid_->block_panels * shape_.full_width;
     for (Index o = 0; o < grid_->window.outputs; ++o) {
         if (!here_[o]) continue;
-        T* const to = target + (slices_[o / slice_outputs_].place + places_[o % slice_outputs_] + piece.place);
+        T* const to = target + (places_[o] + piece.place);
         narrow(work_.packed.converters, staged_ + o * width + piece.first, to, piece.count);
     }
 }

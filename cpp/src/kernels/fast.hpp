@@ -21,6 +21,7 @@ inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V:
         const T* panel = t.panel + t.panel_offsets[tap];
         const T* a[M];
         for (int i = 0; i < M; ++i) a[i] = t.rows + t.row_offsets[tap] + row[i];
+#pragma GCC unroll 4
         for (Index k = 0; k < t.channels; ++k, panel += NV * W) {
             typename V::reg b[NV];
             for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));

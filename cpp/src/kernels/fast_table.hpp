@@ -65,10 +65,9 @@ struct FastKernels {
     /// to[i] = finish(sum over p of A[i][p] from[p] + bias[n]) along an axis, or two; rows that are null are not
     /// wanted. Writes n numbers, of any n, but reads whole vectors of `from`. `bias` may be nullptr. What lies `ahead`
     /// of each target is asked for.
-    void (*finish[schemes])(const T* from, Index step, T* const* to, Index n, const T* bias, Finish<T> how,
+    using FinishRows = void(const T* from, Index step, T* const* to, Index n, const T* bias, Finish<T> how,
                             Index ahead);
-    void (*finish_plane[schemes][schemes])(const T* from, Index step, T* const* to, Index n, const T* bias,
-                                           Finish<T> how, Index ahead);
+    FinishRows *finish[schemes], *finish_plane[schemes][schemes];
 };
 
 namespace generic {
