@@ -10,6 +10,7 @@
 #include "checked.hpp"
 #include "dispatch.hpp"
 #include "finite.hpp"
+#include "pages.hpp"
 #include "parallel.hpp"
 
 namespace tconv::detail {
@@ -148,6 +149,7 @@ Packed<T>::Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa)
 
 template <class T>
 void Packed<T>::fill(const T* kernel) {
+    prefer_large_pages(weights.data(), weights.size() * static_cast<Index>(sizeof(C)));
     const Index count = static_cast<Index>(blocks.size());
     const int threads = group_weights * product_groups > 1 << 16 ? default_threads() : 1;
     parallel_for(threads, count * product_groups, [&](Index unit, int) {
@@ -213,12 +215,17 @@ void Packed<T>::fill_block(const T* kernel, Index group, const Block& block) {
 }
 
 template <class T>
-Buffer<compute_t<T>> Packed<T>::unpacked(Index first, Index last, int threads) const {
+Index Packed<T>::unpacked_channel() const {
+    Index numbers = target_channels * product_groups;
+    for (const Axis& axis : axes) numbers *= axis.kernel;
+    return numbers;
+}
+
+template <class T>
+void Packed<T>::unpack(Index first, Index last, int threads, C* kernel) const {
     const Index channels = last - first, filters_of_group = target_channels;
     const auto count = static_cast<Index>(blocks.size());
-    Index of_group = channels * filters_of_group;
-    for (const Axis& axis : axes) of_group *= axis.kernel;
-    Buffer<C> kernel(of_group * product_groups);
+    const Index of_group = channels * unpacked_channel() / product_groups;
     parallel_for(threads, count * product_groups, [&](Index unit, int) {
         const Block& block = blocks[static_cast<std::size_t>(unit % count)];
         const Index group = unit / count;
@@ -239,7 +246,7 @@ Buffer<compute_t<T>> Packed<T>::unpacked(Index first, Index last, int threads) c
                         m /= member[a].taps;
                         scale *= axes[a].kernel;
                     }
-                    C* const to = kernel.data() + group * of_group + place * channels * filters_of_group + channel;
+                    C* const to = kernel + group * of_group + place * channels * filters_of_group + channel;
                     for (Index k = std::max(first, step.first_channel); k < std::min(last, step.last_channel); ++k) {
                         const C* const row = from + n * from_column + (k - step.first_channel) * from_channel;
                         C* const to_row = to + (k - first) * filters_of_group;
@@ -254,7 +261,6 @@ Buffer<compute_t<T>> Packed<T>::unpacked(Index first, Index last, int threads) c
             }
         }
     });
-    return kernel;
 }
 
 template <class T>
@@ -265,7 +271,8 @@ Packed<T>::Packed(const Geometry<dynamic>& g, const Packed& other)
       weights(group_weights * product_groups),
       zeros(blocks.empty() ? 1 : source_channels) {
     std::fill_n(zeros.data(), zeros.size(), C(0));
-    const Buffer<C> rows = other.unpacked(0, source_channels, default_threads());
+    Buffer<C> rows(source_channels * other.unpacked_channel());
+    other.unpack(0, source_channels, default_threads(), rows.data());
     Buffer<T> kernel(rows.size());
     const C* from = rows.data();
     const Index of_tap = target_channels * in_channels, taps = rows.size() / (of_tap == 0 ? 1 : of_tap);

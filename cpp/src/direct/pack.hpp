@@ -94,7 +94,9 @@ class Packed : public Columns {
 
     /// The source channels [first, last) of the kernel as it was, not depthwise:
     /// [group][tap][source channel][target channel].
-    Buffer<C> unpacked(Index first, Index last, int threads) const;
+    void unpack(Index first, Index last, int threads, C* kernel) const;
+    /// The numbers of one source channel of it.
+    Index unpacked_channel() const;
 
   private:
     void fill(const T* kernel);

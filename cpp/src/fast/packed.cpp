@@ -154,24 +154,27 @@ FastPacked<T>::FastPacked(const detail::Columns& columns_, FastChoice choice_, I
 template <class T>
 void FastPacked<T>::fill(const KernelRows<C>& kernel, int threads) {
     if (weights.size() < serial_numbers) threads = 1;
-    for (Index group = 0; group < columns.product_groups; ++group)
-        for (const FastWindow& w : windows) {
-            const Index bundles = ceil_div(panels(w), panels_at_once), steps = w.steps();
-            parallel_for(threads, bundles * steps,
-                         [&](Index unit, int) { fill_panels(kernel, group, w, unit / steps, unit % steps); });
-        }
+    std::vector<Index> first{0};  // of each window's units, which are a bundle of panels and a step
+    for (const FastWindow& w : windows) first.push_back(first.back() + ceil_div(panels(w), panels_at_once) * w.steps());
+    parallel_for(threads, first.back() * columns.product_groups, [&](Index number, int) {
+        const Index unit = number % first.back();
+        const auto next = std::upper_bound(first.begin(), first.end(), unit);
+        const FastWindow& w = windows[static_cast<std::size_t>(next - first.begin()) - 1];
+        const Index rest = unit - *(next - 1), steps = w.steps();
+        fill_panels(kernel, number / first.back(), w, rest / steps, rest % steps);
+    });
 }
 
 template <class T>
 void FastPacked<T>::fill(const detail::Packed<T>& packed, int threads) {
-    Index taps = 1;
-    for (const Axis& axis : packed.axes) taps *= axis.kernel;
-    const Index of_channel = taps * packed.target_channels * packed.product_groups;
-    const Index some = std::max<Index>(unpacked_numbers / of_channel, 1);
+    const Index of_channel = packed.unpacked_channel(),
+                taps = of_channel / packed.target_channels / packed.product_groups;
+    const Index some = std::min(std::max<Index>(unpacked_numbers / of_channel, 1), packed.source_channels);
+    Buffer<C> numbers(some * of_channel);
     if (weights.size() < serial_numbers) threads = 1;
     for (Index first = 0; first < packed.source_channels; first += some) {
         const Index last = std::min(first + some, packed.source_channels);
-        const Buffer<C> numbers = packed.unpacked(first, last, threads);
+        packed.unpack(first, last, threads, numbers.data());
         const Index of_tap = (last - first) * packed.target_channels;
         fill({numbers.data(), first, last, taps * of_tap, of_tap, packed.target_channels}, threads);
     }
