@@ -8,6 +8,8 @@
 namespace tconv {
 namespace {
 
+constexpr Index few_ahead = 8;  // pixels of few numbers that are asked for ahead
+
 /// Sums to their rows; of the last vector `last` numbers are real.
 template <class V, int M, int NV>
 inline TCONV_INLINE void store_rows(const typename V::reg (&sum)[M][NV], typename V::value* const (&to)[M],
@@ -92,6 +94,43 @@ inline TCONV_INLINE void pixels_evenly(const Evenly<typename V::value>& e, Index
     }
 }
 
+/// The pixels of one block of Evenly, which meet K numbers: weights stay in registers.
+template <class V, int K, int NV>
+inline TCONV_INLINE void few_evenly(const Evenly<typename V::value>& e, Index block) {
+    using T = typename V::value;
+    constexpr int W = V::width;
+    const T* const panel = e.panel + block * e.block_step;
+    const Index rest = e.columns - block * (NV * W), last = rest < NV * W ? rest - (NV - 1) * W : W;
+    typename V::reg w[K][NV];
+    const T* from[K];
+    each<K>([&](auto k) TCONV_INLINE {
+        from[k] = e.from + e.met[k].at;
+        each<NV>([&](auto v) TCONV_INLINE { w[k][v] = V::keep(V::load(panel + e.met[k].row * (NV * W) + v * W)); });
+    });
+    T* to[1] = {e.to + block * (NV * W)};
+    for (Index i = 0; i < e.pixels; ++i, to[0] += e.to_step) {
+        __builtin_prefetch(to[0] + few_ahead * e.to_step, 1);
+        typename V::reg sum[1][NV];
+        each<NV>([&](auto v) TCONV_INLINE { sum[0][v] = V::zero(); });
+        each<K>([&](auto k) TCONV_INLINE {
+            const auto x = V::set1(*from[k]);
+            from[k] += e.from_step;
+            each<NV>([&](auto v) TCONV_INLINE { sum[0][v] = V::fma(x, w[k][v], sum[0][v]); });
+        });
+        store_rows<V, 1, NV>(sum, to, last);
+    }
+}
+
+/// All blocks of Evenly where K to Most numbers are met.
+template <class V, int K, int Most, int NV>
+inline TCONV_INLINE void few_evenly(const Evenly<typename V::value>& e) {
+    if (e.numbers == K) {
+        for (Index block = 0; block < e.blocks; ++block) few_evenly<V, K, NV>(e, block);
+    } else if constexpr (K < Most) {
+        few_evenly<V, K + 1, Most, NV>(e);
+    }
+}
+
 /// See GradientKernels::evenly. Tiles of at most M pixels and one block, or of one pixel and NB blocks.
 template <class V, int M, int NV, int NB>
 void evenly(const Evenly<typename V::value>& e) {
@@ -99,6 +138,11 @@ void evenly(const Evenly<typename V::value>& e) {
         Index block = 0;
         for (; block + NB <= e.blocks; block += NB) some_evenly<V, 1, NV, NB>(e, 0, block);
         for (; block < e.blocks; ++block) some_evenly<V, 1, NV, 1>(e, 0, block);
+        return;
+    }
+    constexpr int few = 12 / NV < 4 ? 12 / NV : 4;
+    if (e.numbers > 0 && e.numbers <= few && !e.load) {
+        few_evenly<V, 1, few, NV>(e);
         return;
     }
     const Index tiles = (e.pixels + M - 1) / M, pixels = e.pixels / tiles, longer = e.pixels % tiles;
