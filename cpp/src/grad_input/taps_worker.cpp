@@ -82,8 +82,7 @@ TapsWorker<T>::TapsWorker(const TapsWork<T>& work, Carver& carver)
     no_taps_ = carver.take<Index>(axes);
     all_taps_ = carver.take<Index>(axes);
     outer_ = carver.take<Index>(taps / work.g.axes.back().kernel);
-    dy_at_ = carver.take<Index>(taps);
-    weights_at_ = carver.take<Index>(taps);
+    runs_ = carver.take<TapRun>(taps);
     sums_ = carver.take<C>(in_place_ ? 0 : work.boxes.points() * work.groups_of_unit);
     if (no_taps_ == nullptr) return;
     std::fill_n(no_taps_, rank_, 0);
@@ -143,27 +142,49 @@ void TapsWorker<T>::add_line(C* c, Index c_step, Index channel, Index filter) {
     }
 }
 
+/// What some pixels, `step` apart in dy, meet through the same taps. Those of the last axis that a stride is between
+/// follow each other: where that is as far as it is to the next pixel, they are one run. The order is that of all
+/// pixels.
+template <class T>
+void TapsWorker<T>::find_runs(Index pixel, Index step, Index channel, Index filter) {
+    const std::size_t inner = rank_ - 1;
+    const Axis& axis = work_.g.axes[inner];
+    const Index taps = axis.kernel, outer_taps = taps_of(work_.g) / taps;
+    const Index jump = axis.stride % axis.dilation == 0 ? std::min(axis.stride / axis.dilation, taps) : taps;
+    const Index low = reach_.low(inner, pixel), high = reach_.high(inner, pixel);
+    run_count_ = 0;
+    for (Index q = 0; q < outer_taps; ++q) {
+        if (outer_[q] < 0) continue;
+        for (Index first = 0; first < jump; ++first) {
+            TapRun* run = nullptr;
+            for (Index tap = first; tap < high; tap += jump) {
+                if (tap < low) continue;
+                const Index at = outer_[q] + reach_.at(inner, pixel, tap);
+                if (run != nullptr && run->taps < most_tap_run && at == run->dy_at + run->taps * step) {
+                    ++run->taps;
+                    continue;
+                }
+                run = runs_ + run_count_++;
+                *run = {at,
+                        (((q * taps + tap) * work_.filters() + filter) * work_.channels() + channel) * work_.g.groups,
+                        1};
+            }
+        }
+    }
+}
+
 /// The same for some pixels that go evenly through the same taps.
 template <class T>
 void TapsWorker<T>::add_pixels(Index first, Index count, Index step, C* c, Index c_step, Index channel, Index filter) {
-    const std::size_t inner = rank_ - 1;
-    const Index inner_taps = all_taps_[inner], outer_taps = taps_of(work_.g) / inner_taps;
-    Index taps = 0;
-    for (Index q = 0; q < outer_taps; ++q) {
-        if (outer_[q] < 0) continue;
-        for (Index tap = reach_.low(inner, first); tap < reach_.high(inner, first); ++tap, ++taps) {
-            dy_at_[taps] = outer_[q] + reach_.at(inner, first, tap);
-            weights_at_[taps] =
-                (((q * inner_taps + tap) * work_.filters() + filter) * work_.channels() + channel) * work_.g.groups;
-        }
-    }
+    const Axis& axis = work_.g.axes.back();
+    find_runs(first, step, channel, filter);
     Taps<C> t{};
     t.dy = reach_.origin;
     t.dy_step = step;
     t.weights = work_.weights.data() + first_group_;
-    t.dy_at = dy_at_;
-    t.weights_at = weights_at_;
-    t.taps = taps;
+    t.weights_step = axis.stride / axis.dilation * work_.filters() * work_.channels() * work_.g.groups;
+    t.runs = runs_;
+    t.run_count = run_count_;
     t.pixels = count;
     t.channels = groups_;
     t.c = c;

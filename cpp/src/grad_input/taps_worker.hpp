@@ -51,6 +51,7 @@ class TapsWorker {
   private:
     void add_line(C* c, Index c_step, Index channel, Index filter);
     void add_pixels(Index first, Index count, Index step, C* c, Index c_step, Index channel, Index filter);
+    void find_runs(Index pixel, Index step, Index channel, Index filter);
     void store(Index channel);
     T* line_of_x(Index channel) const;
 
@@ -62,8 +63,9 @@ class TapsWorker {
     Index *first_, *last_, *at_;  // [batch, axes...]
     Index *no_taps_, *all_taps_;  // [axis]
     Index* outer_;                // [tap of all axes but the last] distance of what the line meets, or -1
-    Index *dy_at_, *weights_at_;  // [tap that is inside]
-    C* sums_;                     // [line][pixel][group]
+    TapRun* runs_;                // of taps that are inside
+    Index run_count_ = 0;
+    C* sums_;  // [line][pixel][group]
 };
 
 }  // namespace tconv

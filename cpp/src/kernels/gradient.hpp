@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gradient_pixels.hpp"
+#include "gradient_taps.hpp"
 
 namespace tconv {
 namespace {
@@ -48,6 +49,7 @@ void strip(const Strip<typename V::value>& s) {
         each<M>([&](auto m) TCONV_INLINE { __builtin_prefetch(s.from + (M + m) * s.from_stride, 1); });
     } else {
         each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
+        each<M>([&](auto m) TCONV_INLINE { __builtin_prefetch(s.to[m] + s.column, 1); });
     }
     const T* panel = s.panel;
     const T* const* rows = s.rows;
@@ -151,73 +153,6 @@ void lanes(const Lanes<typename V::value>& l) {
     Index n = 0;
     for (; l.channels - n >= NV * W; n += NV * W) some_lanes<V, Taps, NV, One>(l, n, W);
     for (; n < l.channels; n += W) some_lanes<V, Taps, 1, One>(l, n, l.channels - n < W ? l.channels - n : W);
-}
-
-/// M pixels and NV vectors of channels of Taps, from pixel i and channel n on; of a single vector `last` are real, and
-/// `stored` are written.
-template <class V, int M, int NV>
-inline TCONV_INLINE void some_taps(const Taps<typename V::value>& s, Index i, Index n, Index last, Index stored) {
-    using T = typename V::value;
-    constexpr int W = V::width;
-    typename V::reg sum[M][NV];
-    T* c = s.c + i * s.c_step + n;
-    const auto load = [last](const T* from)
-                          TCONV_INLINE { return NV > 1 || last == W ? V::load(from) : V::load_some(from, last); };
-    each<M>([&](auto m) TCONV_INLINE {
-        each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = s.load ? load(c + m * s.c_step + v * W) : V::zero(); });
-    });
-    const T *dy = s.dy + i * s.dy_step + n, *weights = s.weights + n;
-    const Index ahead = M * s.dy_step;
-    for (Index t = 0; t < s.taps; ++t) {
-        const T *from = dy + s.dy_at[t], *weight = weights + s.weights_at[t];
-        typename V::reg w[NV];
-        each<NV>([&](auto v) TCONV_INLINE { w[v] = V::keep(load(weight + v * W)); });
-        each<M>([&](auto m) TCONV_INLINE {
-            const T* const x = from + m * s.dy_step;
-            if (M > 1) __builtin_prefetch(x + ahead);  // whole pixels would be a stream, pieces of them are none
-            each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(w[v], load(x + v * W), sum[m][v]); });
-        });
-    }
-    each<M>([&](auto m) TCONV_INLINE {
-        each<NV>([&](auto v) TCONV_INLINE {
-            if (NV > 1 || stored == W) {
-                V::store(c + m * s.c_step + v * W, sum[m][v]);
-            } else {
-                V::store_some(c + m * s.c_step, sum[m][v], stored);
-            }
-        });
-    });
-}
-
-/// M pixels of Taps, from pixel i on, channels in vectors: what neighbouring pixels share stays in the first cache.
-template <class V, int M>
-void all_taps(const Taps<typename V::value>& s, Index i) {
-    constexpr Index W = V::width;
-    Index n = 0;
-    for (; s.channels - n >= 2 * W; n += 2 * W) some_taps<V, M, 2>(s, i, n, W, W);
-    for (; n < s.channels; n += W) {
-        if (s.channels - n >= W) {
-            some_taps<V, M, 1>(s, i, n, W, W);
-        } else if (n > 0 && !s.load) {  // once more is as good
-            some_taps<V, M, 1>(s, i, s.channels - W, W, W);
-        } else {
-            // Past a pixel lie others, which are written later.
-            const Index last = s.channels - n;
-            const bool others = s.c_step == s.channels && (s.pixels - i - M) * s.channels >= W - last;
-            some_taps<V, M, 1>(s, i, n, last, others && !s.load ? W : last);
-        }
-    }
-}
-
-/// See GradientKernels::taps. A single vector of channels has eight sums to add to at once.
-template <class V>
-void taps(const Taps<typename V::value>& s) {
-    Index i = 0;
-    if (s.channels <= V::width) {
-        for (; s.pixels - i >= 8; i += 8) all_taps<V, 8>(s, i);
-    }
-    for (; s.pixels - i >= 4; i += 4) all_taps<V, 4>(s, i);
-    for (; i < s.pixels; ++i) all_taps<V, 1>(s, i);
 }
 
 /// See GradientKernels::add_lines.

@@ -82,22 +82,29 @@ struct Planes {
     Index pixels;
 };
 
-/// Sums over taps, each channel by itself, c[i*c_step + n] = (load ? c[i*c_step + n] : 0) + sum over t < taps of
-/// dy[i*dy_step + dy_at[t] + n] * weights[weights_at[t] + n], i < pixels, n < channels.
+/// Taps that go from pixel to pixel: what a pixel meets through one of them, the next meets through the one before.
+struct TapRun {
+    Index dy_at, weights_at;  // of the first of them
+    Index taps;
+};
+
+/// Sums over taps, each channel by itself, c[i*c_step + n] = (load ? c[i*c_step + n] : 0) + sum over runs, t < taps of
+/// dy[(i + t)*dy_step + dy_at + n] * weights[weights_at + t*weights_step + n], i < pixels, n < channels.
 template <class T>
 struct Taps {
     const T* dy;
     Index dy_step;
     const T* weights;
-    const Index *dy_at, *weights_at;
-    Index taps, pixels, channels;
+    Index weights_step;
+    const TapRun* runs;
+    Index run_count, pixels, channels;
     T* c;
     Index c_step;
     bool load;
 };
 
 inline constexpr Index most_gradient_rows = 6, most_lane_taps = 4, most_even_vectors = 3;
-inline constexpr Index most_plane_channels = 4;
+inline constexpr Index most_plane_channels = 4, most_tap_run = 3;
 
 /// The functions of one instruction set for sums of type T.
 template <class T>
