@@ -35,6 +35,7 @@ constexpr double slower_part_reads = 2;                      // of parts: their 
 constexpr double per_streamed_byte = 2.5;                    // of weights that a block of tiles meets
 constexpr double per_packed = 45;                            // a number transformed in double precision, and written
 constexpr double least_gain = 1.08;                          // or direct it is
+constexpr double least_gradient_gain = 1.02;                 // the same of the input gradient
 constexpr double least_products = 1 << 20;                   // of direct, for a look at what is fast
 constexpr Index least_channels = 8;                          // of the source
 constexpr std::size_t most_windows = 16;
@@ -279,7 +280,8 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
     char text[80];
     std::snprintf(text, sizeof text, "%.2f times as fast as direct by the model", times.direct / times.fast);
     decision.why = text;
-    if (!must && times.fast * least_gain > times.direct) decision.choice.reset();
+    const double gain = columns.direction == Direction::grad_input ? least_gradient_gain : least_gain;
+    if (!must && times.fast * gain > times.direct) decision.choice.reset();
     return decision;
 }
 
