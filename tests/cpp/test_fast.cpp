@@ -33,6 +33,8 @@ const std::vector<Problem>& fast_problems() {
         problem("two taps and one", 2, 24, 8, 1, {cropped(9, 3, 2, 1), cropped(10, 3, 2, 1)}),
         problem("three taps and two", 1, 17, 9, 1, {cropped(9, 5, 2, 2), cropped(8, 5, 2)}),
         problem("vocoder", 1, 48, 24, 1, {cropped(50, 16, 8, 4)}),
+        problem("panels of members", 2, 24, 32, 1, {cropped(9, 4, 2, 1), cropped(15, 4, 2, 1)}),
+        problem("panels of many members", 1, 72, 48, 1, {cropped(37, 16, 8, 4)}),
         problem("many columns", 1, 9, 300, 1, {cropped(40, 4, 2, 1)}),
         problem("many channels", 1, 1500, 5, 1, {cropped(9, 4, 2, 1)}),
         problem("volume", 2, 12, 10, 1, {cropped(6, 4, 2, 1), cropped(5, 4, 2, 1), cropped(7, 4, 2, 1)}),

@@ -13,14 +13,19 @@ constexpr Index most_panels = 8;                        // of a block of columns
 constexpr Index cache_bytes = 440 << 10;                // of a second cache, for what a worker goes through again
 constexpr Index sums_bytes = 288 << 10;                 // of a block of columns
 constexpr Index streamed_bytes = 2 << 20;               // weights that one worker's few tiles should not stream
+constexpr Index per_line = 2;                           // storing a line of a box, in tiles
 constexpr Index line_bytes = 64, conflict_bytes = 512;  // rows so far apart meet in few places of a cache
 
 Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
 
-/// Boxes of at most `most` tiles, cut so that few rows of the micro-kernels' strips are empty.
-Boxes cut_boxes(const std::vector<Index>& extents, Index most, Index strip) {
+/// Boxes of at most `most` tiles, cut so that few rows of the micro-kernels' strips are empty, and, where tiles are
+/// stored line by line, few lines are cut.
+Boxes cut_boxes(const std::vector<Index>& extents, Index most, Index strip, bool lines) {
     Boxes best(extents, most);
-    const auto cost = [strip](const Boxes& b) { return b.count() * (round_up(b.points(), strip) + strip / 2); };
+    const auto cost = [strip, lines](const Boxes& b) {
+        const Index points = b.points(), cut = lines ? per_line * points / std::max<Index>(b.size().back(), 1) : 0;
+        return b.count() * (round_up(points, strip) + strip / 2 + cut);
+    };
     const Index last = extents.back();
     for (Index parts = 1; parts <= std::min<Index>(last, 64); ++parts) {
         const Index length = ceil_div(last, parts);
@@ -70,6 +75,7 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
         deltas.push_back(delta);
     }
 
+    const bool ordered = order_panels();
     const Index channels = columns.columns.source_channels, tile_rows = columns.columns.tile_rows;
     row_numbers = round_up(channels, line_bytes / sum_bytes);
     if (row_numbers * sum_bytes % conflict_bytes == 0) row_numbers += line_bytes / sum_bytes;
@@ -83,7 +89,7 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
     const Index room = cache_bytes - (weights <= cache_bytes / 2 ? weights : cache_bytes / 4);
     Index own = std::min(most_tiles, room / (of_tile + std::min<Index>(panels, 4) * panel_bytes));
     if (plain) own = most_tiles;
-    boxes = cut_boxes(extents, std::max<Index>(own, 1), tile_rows);
+    boxes = cut_boxes(extents, std::max<Index>(own, 1), tile_rows, target.channel != 1);
     shared = !plain && (own < least_tiles || weights > streamed_bytes || boxes.count() < 2 * threads);
     block_tiles = boxes.points();
     if (shared) {
@@ -98,7 +104,23 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
     block_panels = std::clamp<Index>(sums_bytes / (panel_bytes * block_tiles), 1, panels);
     if (!shared)
         block_panels = std::clamp<Index>((room - of_tile * block_tiles) / (panel_bytes * block_tiles), 1, panels);
+    if (const Index run = window.window.run; ordered && run <= 2 * block_panels)  // whole runs
+        block_panels = std::max(run, block_panels - block_panels % run);
     sum_numbers = window.points * block_panels * columns.columns.full_width + line_bytes / sum_bytes;
+}
+
+// Members side by side along the last axis are interleaved in a line: the same channels of all of them come together.
+bool FastGrid::order_panels() {
+    const Index all = columns.panels(window), run = window.window.run, channels = columns.columns.target_channels;
+    const bool ordered = target.channel != 1 && run > 1 && channels % width() == 0;
+    const Index of_member = ordered ? channels / width() : 1, together = ordered ? run : 1;
+    places.resize(static_cast<std::size_t>(all));
+    for (Index n = 0; n < all; ++n) {
+        const Index first = n / (of_member * together) * together, rest = n % (of_member * together);
+        order.push_back((first + rest % together) * of_member + rest / together);
+        places[static_cast<std::size_t>(order.back())] = n;
+    }
+    return ordered;
 }
 
 Index FastGrid::reach(std::size_t axis) const {

@@ -26,6 +26,7 @@ struct FastGrid {
     std::vector<Index> point_strides;                // [axis]
     std::vector<std::vector<std::size_t>> phase_of;  // [member][axis] its number among the axis' phases
     std::vector<Index> deltas;                       // [member] targets' distance from the first member's
+    std::vector<Index> order, places;                // panels as they are computed; [panel] its place among those
     Boxes boxes;                                     // of tiles: (batch, axes...)
     bool plain;                                      // nothing to transform: products of pixels where they are
     bool shared = false;                             // a box is transformed once, for all workers
@@ -56,9 +57,18 @@ struct FastGrid {
         const Index own = own_row(axis, c);
         return is_back(axis, own) ? own - window.spreads[axis] : own;
     }
+    /// The column that is computed n-th, and which one a column is.
+    Index column_at(Index n) const { return order[static_cast<std::size_t>(n / width())] * width() + n % width(); }
+    Index place_of(Index column) const {
+        return places[static_cast<std::size_t>(column / width())] * width() + column % width();
+    }
+    Index width() const { return columns.columns.full_width; }
     bool is_back(std::size_t axis, Index own_row) const {
         return window.schemes[axis] == Scheme::three_by_two && own_row + window.spreads[axis] >= ranges[axis].last;
     }
+
+  private:
+    bool order_panels();
 };
 
 }  // namespace tconv

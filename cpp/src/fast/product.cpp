@@ -73,17 +73,19 @@ FastProduct<T>::FastProduct(const FastPacked<T>& packed, const std::vector<AxisM
     worker_bytes_ = counter.used();
 }
 
-/// The bias as the windows' columns see it.
+/// The bias as the windows' columns see it, in the grids' order.
 template <class T>
 Buffer<compute_t<T>> FastProduct<T>::spread_bias(const T* bias) const {
     if (bias == nullptr) return {};
     const Index channels = packed_.columns.target_channels;
     Buffer<C> spread(packed_.group_bias * packed_.columns.product_groups);
     for (Index group = 0; group < packed_.columns.product_groups; ++group)
-        for (const FastWindow& w : packed_.windows)
+        for (const FastGrid& grid : grids_) {
+            const FastWindow& w = grid.window;
             for (Index n = 0; n < packed_.panels(w) * packed_.columns.full_width; ++n)
                 spread[group * packed_.group_bias + w.bias + n] =
-                    n < w.columns ? widen(bias[group * channels + n % channels]) : C(0);
+                    n < w.columns ? widen(bias[group * channels + grid.column_at(n) % channels]) : C(0);
+        }
     return spread;
 }
 

@@ -142,8 +142,8 @@ void FastWorker<T>::find_needed(Index first, Index count, Index first_panel, Ind
     const Index channels = shape_.target_channels, width = shape_.full_width;
     Index known_first = -1, known_last = -1;  // kinds
     for (Index panel = first_panel; panel < last_panel; ++panel) {
-        const Index member = panel * width / channels, number = panel - first_panel;
-        const Index end = (std::min((panel + 1) * width, grid_->window.columns) - 1) / channels + 1;
+        const Index column = grid_->column_at(panel * width), member = column / channels, number = panel - first_panel;
+        const Index end = (std::min(column + width, grid_->window.columns) - 1) / channels + 1;
         const bool few = end - member <= 2;
         if (few && kinds_[member] == known_first && kinds_[end - 1] == known_last) {
             alike_[number] = alike_[number - 1];
@@ -217,10 +217,10 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                 t.c_places = some_[1];
                 t.count = needing;
             }
-            const Index width = packed.width(w, panel);
+            const Index number = grid_->order[static_cast<std::size_t>(panel)], width = packed.width(w, number);
             const auto kernel = work_.transforms.multiply[width == shape_.full_width ? 1 : 0];
             const C* const weights =
-                packed.weights.data() + group_ * packed.group_weights + packed.panel_weights(w, panel);
+                packed.weights.data() + group_ * packed.group_weights + packed.panel_weights(w, number);
             t.c = sums_ + point * block_width + (panel - first_panel) * shape_.full_width;
             t.far = panel == first_panel;
             for (Index step = 0; step < w.steps(); ++step) {

@@ -80,6 +80,8 @@ class FastWorker {
     Index line_numbers(const FastGrid& grid) const;
     void store_lines(Index first, Index count);
     void store_segment(C* sums, Index tiles);
+    template <class Use>
+    void each_columns(const Use& use);
     void store_columns(Index member, Index count, Index channel, Index some, Index tiles);
     void store_line(Index count, Index offset, Index begin, Index end, T* target, Index to, Index step,
                     const Lines& lines);

@@ -36,11 +36,40 @@ void FastWorker<T>::store_lines(Index first, Index count) {
     for (Index tile = first; tile < first + count;) {
         locate(tile);
         const Index c = first_[rank_] + at_[rank_];
-        Index some = std::min({first + count - tile, last_[rank_] - c, along - c % along, most});
-        if (some > 1 && grid_->is_back(rank_ - 1, grid_->own_row(rank_ - 1, c + some - 1)))
-            --some;  // its outputs do not follow theirs
+        const Index some = std::min({first + count - tile, last_[rank_] - c, along - c % along, most});
         store_segment(sums_ + (tile - first) * grid_->sum_numbers, some);
         tile += some;
+    }
+}
+
+/// Calls use(member, count, channel, some) for channels of members of a run that are computed together.
+template <class T>
+template <class Use>
+void FastWorker<T>::each_columns(const Use& use) {
+    const Index channels = shape_.target_channels, run = grid_->window.window.run, panel = grid_->width();
+    const bool cut = run > 1 && channels % panel == 0;  // panels of members side by side follow each other
+    const Index end = first_column_ + columns_;
+    for (Index place = first_column_, some; place < end; place += some) {
+        const Index column = grid_->column_at(place), member = column / channels, channel = column % channels;
+        const Index first_member = member - member % run, first = first_member * channels;
+        // Channels of which all members of the run are here.
+        Index low = std::max<Index>(first_column_ - first, 0);
+        Index high = std::min(end - first - (run - 1) * channels, channels);
+        if (cut) {
+            const Index begin = grid_->place_of(first + channel);
+            const bool all = begin >= first_column_ && begin + run * panel <= end;
+            low = all ? 0 : channels;
+            high = all ? channels : 0;
+        }
+        const bool together = run > 1 && channel >= low && channel < high;
+        const Index rest = channel < low && low < high ? low : channels;
+        some = std::min(together ? high - channel : rest - channel, end - place);
+        if (cut) some = std::min(some, panel - column % panel);
+        if (!together) {
+            use(member, 1, channel, some);
+        } else if (member == first_member) {
+            use(member, run, channel, some);
+        }
     }
 }
 
@@ -52,29 +81,22 @@ void FastWorker<T>::store_segment(C* sums, Index tiles) {
     const Index outputs = outputs_of(w.schemes[rank_ - 1]), length = tiles * outputs;
     segment_rows_ = round_up(w.outputs * tiles, turned_together);
     for (Index o = 0; o < w.outputs; ++o) rows_[o] = (o / outputs * length + o % outputs) * width;
+    const std::size_t inner = rank_ - 1;
     for (Index t = 0; t < tiles; ++t, sums += grid_->sum_numbers) {
         synthesise(sums);
         C* const first = staged_ + t * outputs * width;
-        finish_rows(sums, [&](Index o) { return first + rows_[o]; });
+        const Index tile = first_[rank_] + at_[rank_] + t, row = grid_->row(inner, tile);
+        // Those of its outputs that its neighbour has, of a tile further back, are not wanted.
+        const Index back = t == 0 ? 0 : (grid_->own_row(inner, tile) - row) / w.spreads[inner];
+        finish_rows(sums, [&](Index o) {
+            return back == 0 ? first + rows_[o] : o % outputs < back ? nullptr : first + rows_[o - back];
+        });
     }
     work_.packed.kernels.turn(staged_, width, turned_, segment_rows_, segment_rows_, width);
 
-    const Index channels = shape_.target_channels, run = w.window.run, end = first_column_ + columns_;
-    for (Index column = first_column_; column < end;) {
-        const Index member = column / channels, channel = column % channels, first_member = member - member % run;
-        // Channels of which all members of the run are here.
-        const Index low = std::max<Index>(first_column_ - first_member * channels, 0);
-        const Index high = std::min(end - (first_member + run - 1) * channels, channels);
-        const bool together = run > 1 && channel >= low && channel < high;
-        const Index rest = channel < low && low < high ? low : channels;
-        const Index some = std::min(together ? high - channel : rest - channel, end - column);
-        if (!together) {
-            store_columns(member, 1, channel, some, tiles);
-        } else if (member == first_member) {
-            store_columns(member, run, channel, some, tiles);
-        }
-        column += some;
-    }
+    each_columns([&](Index member, Index count, Index channel, Index some) {
+        store_columns(member, count, channel, some, tiles);
+    });
 }
 
 /// `some` channels of `count` members that follow each other along the last axis, from the turned outputs.
@@ -95,7 +117,8 @@ void FastWorker<T>::store_columns(Index member, Index count, Index channel, Inde
         segment_[q].last = std::clamp<Index>(ceil_div(last - row, spread), segment_[q].first, length);
         begin = std::max(begin, segment_[q].first);
         end = std::min(end, segment_[q].last);
-        segment_[q].from = turned_ + ((member + q) * channels + channel - first_column_) * segment_rows_;
+        segment_[q].from =
+            turned_ + (grid_->place_of((member + q) * channels + channel) - first_column_) * segment_rows_;
     }
     end = std::max(begin, end);
     Index place = (first_[0] + at_[0]) * grid_->target.batch + grid_->deltas[static_cast<std::size_t>(member)] +
@@ -116,9 +139,9 @@ void FastWorker<T>::store_columns(Index member, Index count, Index channel, Inde
         Lines lines;
         lines.ahead = c + 1 < some ? grid_->target.channel : 0;
         for (Index o = 0; o < w.outputs; o += outputs) {
-            if (!here_[o]) continue;
-            const Index to = place + places_[o];
-            store_line(count, c * segment_rows_ + o * tiles, begin, end, work_.target, to, step, lines);
+            if (here_[o])
+                store_line(count, c * segment_rows_ + o * tiles, begin, end, work_.target, place + places_[o], step,
+                           lines);
         }
     }
 }

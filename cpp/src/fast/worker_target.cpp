@@ -29,13 +29,14 @@ void FastWorker<T>::cut_columns(Index first, Index last) {
     first_column_ = first;
     columns_ = last - first;
     pieces_count_ = runs_count_ = 0;
+    if (step != 1) return;  // see store_segment
     for (Index column = first; column < last;) {
         const Index member = column / channels, channel = column % channels;
         const Piece piece{column - first, std::min(channels - channel, last - column), member,
-                          grid_->deltas[static_cast<std::size_t>(member)] + channel * step};
+                          grid_->deltas[static_cast<std::size_t>(member)] + channel};
         const bool same = column > first && kinds_[member] == kinds_[member - 1];
-        pieces_count_ = add(pieces_, pieces_count_, piece, same && step == 1);
-        runs_count_ = add(runs_, runs_count_, piece, step == 1);
+        pieces_count_ = add(pieces_, pieces_count_, piece, same);
+        runs_count_ = add(runs_, runs_count_, piece, true);
         column += piece.count;
     }
 }
