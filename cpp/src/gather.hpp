@@ -1,6 +1,7 @@
 // Pixels of a tensor as rows of channels in the type that sums have: conversion and transposition of a tile.
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 
 #include "half.hpp"
@@ -44,11 +45,21 @@ void gather_run(const Kernels<compute_t<T>>& kernels, const Converters& convert,
         return;
     }
     constexpr Index band = 16, length = 64;  // channels and pixels turned at once
+    constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     C lines[band][length];
     for (Index p = 0; p < pixels; p += length) {
         const Index count = pixels - p < length ? pixels - p : length;
         for (Index c = 0; c < channels; c += band) {
             const Index some = channels - c < band ? channels - c : band;
+            // What is turned next is on other pages, which the processor doesn't foresee.
+            const bool beside = c + band < channels;
+            const T* const next =
+                beside ? from + (c + band) * channel_stride + p * pixel_stride : from + (p + length) * pixel_stride;
+            const Index next_channels = beside ? std::min(channels - c - band, band) : std::min(channels, band);
+            if (beside || p + length < pixels)
+                for (Index k = 0; k < next_channels; ++k)
+                    for (Index i = 0; i < count * pixel_stride; i += line)
+                        __builtin_prefetch(next + k * channel_stride + i, 0, 2);
             const T* corner = from + c * channel_stride + p * pixel_stride;
             C* corner_to = to + p * channels + c;
             if constexpr (std::is_same_v<T, C>) {
