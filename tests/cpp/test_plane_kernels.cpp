@@ -92,13 +92,22 @@ void check_planes(const Kernels<T>& kernels, Index count, Index vectors, Index t
             t.run = run;
             t.rows = rows;
             kernels.planes(t);
-            for (Index n = 0; n < count; ++n) {
-                const Guarded<T>& line = lines[static_cast<std::size_t>(n / run)];
-                CHECK(line.guards_intact());
-                for (Index i = 0; i < rows; ++i)
-                    CHECK(line.inside()[static_cast<std::size_t>(i * run + n % run)] ==
-                          finished[static_cast<std::size_t>(n * stride + i)]);
-            }
+            const auto check_lines = [&](Index apart) {
+                for (Index n = 0; n < count; ++n) {
+                    const Guarded<T>& line = lines[static_cast<std::size_t>(n / run)];
+                    CHECK(line.guards_intact());
+                    for (Index i = 0; i < t.rows; ++i)
+                        CHECK(line.inside()[static_cast<std::size_t>(i * run + n % run)] ==
+                              finished[static_cast<std::size_t>(n * stride + i + (n % 2 == 0 ? 0 : apart))]);
+                }
+            };
+            check_lines(0);
+            if (run != 2 || load || rows - 2 < kernels.width / 2) continue;
+            t.rows = rows - 2;
+            t.apart = 2;
+            kernels.planes(t);
+            check_lines(2);
+            t.apart = 0;
         }
 }
 

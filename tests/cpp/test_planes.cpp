@@ -58,6 +58,8 @@ const std::vector<Problem>& plane_problems() {
         problem("long lines of two windows", 1, 20, 40, 1, {cropped(900, 4, 2, 1, 1)}),
         problem("long lines in parts", 1, 100, 9, 1, {cropped(413, 2, 2)}),
         problem("long lines of groups", 2, 12, 54, 3, {cropped(4, 2, 2), cropped(66, 2, 2)}),
+        problem("long lines, pixels apart", 1, 3, 9, 1, {cropped(6, 4, 2, 1, 1), cropped(70, 4, 2, 1, 1)}),
+        problem("long lines, pixels apart, groups", 2, 6, 12, 2, {cropped(5, 2, 1), cropped(67, 4, 2, 3, 1)}),
         problem("long lines of a volume", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(65, 2, 2)}),
         problem("four axes", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(3, 1, 1), cropped(25, 2, 2)}),
     };

@@ -18,6 +18,7 @@ constexpr Index all_panels_bytes = 12 << 20;              // of all threads'
 constexpr Index deep_columns = 128, deep_products = 512;  // whose sums wait for each other, where they are long
 constexpr Index sums_bytes = 20 << 10;                    // of columns that wait for each other, where they are short
 constexpr Index finished_products = 128;                  // of a sum that is stored as it is finished
+constexpr Index apart_products = 24;                      // the same where columns' pixels are not the same
 constexpr Index finished_rows = 64;                       // of a line that is so stored, at least
 constexpr Index few_columns = 8;                          // that read pixels where they are
 constexpr Index most_run = 256;                           // of them that are interleaved
@@ -270,7 +271,8 @@ bool PlaneGrid::finishes(const PlaneRun& run) const {
     };
     for (std::size_t q = run.first; q < run.last; ++q) {
         if (tap_shifts[run_columns[q].window] != tap_shifts[one.window] ||
-            phases[run_columns[q].phase].shift != phases[one.phase].shift)
+            (phases[run_columns[q].phase].shift != phases[one.phase].shift &&
+             (count != 2 || column_products > apart_products)))
             return false;  // other pixels
         for (Index c = 0; c < run.last_channel - run.first_channel; ++c)
             if (pieces[piece_of(run_columns[q].slot + c)].panel != pieces[piece_of(one.slot)].panel) return false;

@@ -140,8 +140,9 @@ void PlaneWorker<T>::gather() {
                 if (lines_[l] >= 0)
                     widen(*work_.packed.converters, plane + lines_[l], to + l * length + begin, end - begin);
         }
-        std::fill(to + lines * length, to + grid_.plane, C(0));
+        if (!cleared_) std::fill(to + lines * length, to + grid_.plane, C(0));
     }
+    cleared_ = true;
 }
 
 /// Turns to the rows of a window in the box; false when there are none.

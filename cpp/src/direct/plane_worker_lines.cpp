@@ -88,7 +88,11 @@ void PlaneWorker<T>::multiply_runs(std::size_t first_run, std::size_t last_run) 
         t.outs = outs_;
         t.run = static_cast<Index>(first.last - first.first);
         t.rows = rows.end - rows.begin;
-        const Index start = starts_[0] - grid_.run_columns[first.first].slot * grid_.lanes + rows.begin;
+        const auto start_of = [&](std::size_t q) {
+            return starts_[q] - grid_.run_columns[first.first + q].slot * grid_.lanes + rows.begin;
+        };
+        const Index start = start_of(0);
+        if (t.run == 2) t.apart = start_of(1) - start;
         const Lines side_by_side = lines_of_run();
         each_lines([&](Index lane, Index place) {
             t.pixels = pixels_ + start + lane;

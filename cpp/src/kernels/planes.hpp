@@ -40,7 +40,7 @@ inline TCONV_INLINE void store_lines(const typename V::reg (&sum)[M][N], typenam
 
 /// M columns from `column` on times N vectors of pixels from number `first` on. The sums of one element form one chain,
 /// in the order of taps and channels, as in panels.
-template <class V, int M, int N>
+template <class V, int M, int N, bool Apart = false>
 void planes_of(const PlaneTile<typename V::value>& t, Index column, Index first) {
     using T = typename V::value;
     using Kind = Activation::Kind;
@@ -62,11 +62,16 @@ void planes_of(const PlaneTile<typename V::value>& t, Index column, Index first)
         each<M>([&](auto m) TCONV_INLINE { w[m] = t.columns[column + m] + tap * t.tap_step; });
         const Index end = t.channels * to_channel;
         for (Index k = 0; k < end; k += to_channel, x += to_plane) {
-            typename V::reg a[N];
-            each<N>([&](auto v) TCONV_INLINE { a[v] = V::keep(V::load(x + v * W)); });
-            each<M>([&](auto m) TCONV_INLINE {
-                const auto b = V::set1(w[m][k]);
-                each<N>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(a[v], b, sum[m][v]); });
+            constexpr int each_other = Apart ? 2 : 1;
+            each<each_other>([&](auto odd) TCONV_INLINE {
+                typename V::reg a[N];
+                const T* const here = odd == 0 ? x : x + t.apart;
+                each<N>([&](auto v) TCONV_INLINE { a[v] = V::keep(V::load(here + v * W)); });
+                each<M / each_other>([&](auto m) TCONV_INLINE {
+                    constexpr int n = m * each_other + odd;
+                    const auto b = V::set1(w[n][k]);
+                    each<N>([&](auto v) TCONV_INLINE { sum[n][v] = V::fma(a[v], b, sum[n][v]); });
+                });
             });
         }
     }
@@ -100,17 +105,20 @@ void planes_of(const PlaneTile<typename V::value>& t, Index column, Index first)
 }
 
 /// The same of `n` vectors, n <= N.
-template <class V, int M, int N>
+template <class V, int M, int N, bool Apart = false>
 inline void planes_of_some(const PlaneTile<typename V::value>& t, Index column, Index first, Index n) {
     if constexpr (N > 1) {
-        if (n < N) return planes_of_some<V, M, N - 1>(t, column, first, n);
+        if (n < N) return planes_of_some<V, M, N - 1, Apart>(t, column, first, n);
     }
-    planes_of<V, M, N>(t, column, first);
+    planes_of<V, M, N, Apart>(t, column, first);
 }
 
 /// M columns, 4 at most, times n vectors.
 template <class V>
 inline void planes_of_columns(const PlaneTile<typename V::value>& t, Index column, Index m, Index first, Index n) {
+    if (t.apart != 0)
+        return m == 2 ? planes_of_some<V, 2, 6, true>(t, column, first, n)
+                      : planes_of_some<V, 4, 3, true>(t, column, first, n);
     switch (m) {
         case 1:
             return planes_of_some<V, 1, 8>(t, column, first, n);

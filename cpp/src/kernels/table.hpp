@@ -86,6 +86,8 @@ struct PlaneTile {
     /// instead of c: 1, 2 or 4 columns at a time, a run, are interleaved from *outs++ + out on.
     T* const* outs = nullptr;
     Index out = 0, run = 1, rows = 0;
+    /// Every second column, of runs of two, meets pixels that are so far on.
+    Index apart = 0;
 };
 
 /// So many lines of numbers, each so far from the one before; and how far on it is, from a line's target, to the one
