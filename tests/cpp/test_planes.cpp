@@ -33,6 +33,8 @@ const std::vector<Problem>& plane_problems() {
         problem("pixels in place", 2, 24, 1, 1, {cropped(9, 2, 2), cropped(43, 2, 2)}),
         problem("pixels in place, whole lines", 1, 5, 2, 1, {cropped(30, 2, 2), cropped(17, 2, 2)}),
         problem("pixels in place, cropped", 1, 6, 1, 1, {cropped(21, 2, 2, 3, 2), cropped(38, 2, 2, 1, 5)}),
+        problem("pixels in place, inside of a line", 2, 20, 2, 1, {cropped(999, 4, 2, 1, 1)}),
+        problem("pixels in place, inside of a line, groups", 1, 12, 4, 2, {cropped(1403, 7, 1, 3, 3)}),
         problem("pixels in place, groups", 2, 6, 6, 3, {cropped(13, 2, 2), cropped(33, 1, 1)}),
         problem("one filter", 1, 20, 1, 1, {cropped(15, 4, 2, 1, 1), cropped(29, 4, 2, 1, 1)}),
         problem("three filters", 2, 20, 3, 1, {cropped(16, 4, 2, 1, 1), cropped(33, 4, 2, 1, 1)}),

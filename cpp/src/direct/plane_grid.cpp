@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <utility>
 
 #include "checked.hpp"
@@ -20,6 +21,7 @@ constexpr Index sums_bytes = 20 << 10;                    // of columns that wai
 constexpr Index finished_products = 128;                  // of a sum that is stored as it is finished
 constexpr Index apart_products = 24;                      // the same where columns' pixels are not the same
 constexpr Index finished_rows = 64;                       // of a line that is so stored, at least
+constexpr Index cache_ways = 8, cache_page = 4096;        // of a first cache
 constexpr Index few_columns = 8;                          // that read pixels where they are
 constexpr Index most_run = 256;                           // of them that are interleaved
 constexpr Index vectors_together = 16;                    // lanes: a multiple of any vector's
@@ -113,6 +115,9 @@ PlaneGrid::PlaneGrid(const Columns& columns_, const std::vector<AxisMap>& maps_,
         in_place = in_place && spread[a] == 0 && first[a] + low[a] >= 0 &&
                    first[a] + rows[a] + low[a] <= maps[a].source_extent;
     cut_boxes(sum_bytes, threads);
+    const Index apart = source.channel * sum_bytes;  // planes that meet in a cache push each other out
+    inside = !in_place && !converted && all <= few_columns && rank == 1 && boxes.size()[0] == 1 &&
+             columns.source_channels <= cache_ways * (cache_page / std::gcd(apart, cache_page));
     find_phases();
     make_groups(sum_bytes);
     cut_slices(threads);

@@ -75,6 +75,7 @@ struct PlaneGrid {
     std::vector<std::size_t> slices;  // the first group of each, and the end
     Boxes boxes;                      // of rows: (batch, axes...)
     bool in_place = false;            // pixels are read where they are
+    bool inside = false;              // they are in boxes around which there are others
     Index column_products = 0;        // of a column's sum, at most
     Index group_columns = 0;          // at most
     std::vector<Index> steps;         // [batch, axes...] lanes from one row to the next

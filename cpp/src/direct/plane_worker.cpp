@@ -52,7 +52,7 @@ void PlaneWorker<T>::compute(Index unit) {
     locate(unit);
     if (grid_.in_place) {
         if constexpr (std::is_same_v<T, C>) find_in_place();
-    } else {
+    } else if (!find_inside()) {
         pixels_ = panel_;
         plane_step_ = grid_.plane;
         gather();
@@ -102,6 +102,21 @@ void PlaneWorker<T>::find_in_place() {
         pixels_ = panel_;
         plane_step_ = grid_.lanes;
     }
+}
+
+/// The pixels of a box that is part of a line, with others around them, where they are; false where they have to be
+/// gathered.
+template <class T>
+bool PlaneWorker<T>::find_inside() {
+    if (!grid_.inside) return false;
+    const Index start = box_first_[1] + grid_.low[0];
+    if (start < 0 || start + grid_.spread[0] + grid_.lanes > grid_.maps[0].source_extent) return false;
+    if constexpr (std::is_same_v<T, C>) {
+        pixels_ = work_.source + box_first_[0] * grid_.source.batch +
+                  group_ * shape_.source_channels * grid_.source.channel + start;
+        plane_step_ = grid_.source.channel;
+    }
+    return std::is_same_v<T, C>;
 }
 
 /// The pixels of the box, plane by plane, with zeros around them.

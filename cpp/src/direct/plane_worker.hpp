@@ -39,6 +39,7 @@ class PlaneWorker {
     void locate(Index unit);
     void gather();
     void find_in_place();
+    bool find_inside();
     bool enter(std::size_t window);
     void multiply(const PlaneGroup& group);
     void multiply_step(const Step& step, Index done, bool last, std::size_t first_piece, std::size_t last_piece);
