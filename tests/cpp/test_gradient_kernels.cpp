@@ -241,30 +241,38 @@ TEST("kernels/gradients/lanes") {
 
 TEST("kernels/gradients/taps") {
     for_each_table([]<class T>(const GradientKernels<T>& kernels) {
-        for (const Index taps : {0, 1, 3})
+        const std::vector<std::vector<Index>> patterns{{}, {1}, {2}, {3}, {3, 1}, {2, 3, 3}};  // taps of each run
+        for (std::size_t pattern = 0; pattern < patterns.size(); ++pattern)
             for (Index channels = 1; channels <= 2 * kernels.width + 1; ++channels)
                 for (const Index pixels : {1, 4, 5, 13, 27})
                     for (const Index form : {0, 1, 2, 3}) {
-                        const harness::Subject subject(text({taps, channels, pixels, form}));
+                        const harness::Subject subject(text({static_cast<Index>(pattern), channels, pixels, form}));
                         const bool load = form % 2 != 0;
                         const Index dy_step = channels + 1, c_step = channels + form / 2 * 2;  // side by side, or not
-                        std::vector<Index> dy_at, weights_at;
-                        for (Index t = 0; t < taps; ++t) {
-                            dy_at.push_back(t * 3);
-                            weights_at.push_back((taps - 1 - t) * channels);
+                        const Index weights_step = channels + 2;
+                        std::vector<TapRun> runs;
+                        Index taps = 0, most = 1;
+                        for (const Index of_run : patterns[pattern]) {
+                            runs.push_back({static_cast<Index>(runs.size()) * 3, taps * weights_step, of_run});
+                            taps += of_run;
+                            most = std::max(most, of_run);
                         }
-                        const std::vector<T> dy = whole<T>((pixels - 1) * dy_step + channels + 3 * taps, 1);
-                        const std::vector<T> weights = whole<T>(taps * channels, 2);
+                        const auto count = static_cast<Index>(runs.size());
+                        const std::vector<T> dy =
+                            whole<T>((pixels + most - 2) * dy_step + channels + 3 * std::max<Index>(count, 1), 1);
+                        const std::vector<T> weights = whole<T>(taps * weights_step, 2);
                         std::vector<T> expected = whole<T>((pixels - 1) * c_step + channels, 3);
                         Guarded<T> c = guarded(expected);
                         for (Index i = 0; i < pixels; ++i)
                             for (Index n = 0; n < channels; ++n) {
                                 T sum = load ? at(expected, i * c_step + n) : T(0);
-                                for (Index t = 0; t < taps; ++t)
-                                    sum += at(dy, i * dy_step + at(dy_at, t) + n) * at(weights, at(weights_at, t) + n);
+                                for (const TapRun& run : runs)
+                                    for (Index t = 0; t < run.taps; ++t)
+                                        sum += at(dy, (i + t) * dy_step + run.dy_at + n) *
+                                               at(weights, run.weights_at + t * weights_step + n);
                                 expected[static_cast<std::size_t>(i * c_step + n)] = sum;
                             }
-                        kernels.taps({dy.data(), dy_step, weights.data(), dy_at.data(), weights_at.data(), taps, pixels,
+                        kernels.taps({dy.data(), dy_step, weights.data(), weights_step, runs.data(), count, pixels,
                                       channels, c.data(), c_step, load});
                         check_same(c, expected);
                     }
