@@ -19,8 +19,8 @@ inline TCONV_INLINE void add_run(const Taps<typename V::value>& s, const typenam
     each<M + Q - 1>([&](auto i) TCONV_INLINE {
         constexpr int at = i;
         const typename V::value* const pixel = dy + at * s.dy_step;
-        // Whole pixels would be a stream, pieces of them are none. The next tile shares Q - 1 of them.
-        if constexpr (M > 1 && at >= Q - 1) __builtin_prefetch(pixel + M * s.dy_step);
+        // Whole pixels would be a stream, pieces of them are none. What is asked for twice is there more often.
+        if constexpr (M > 1) __builtin_prefetch(pixel + M * s.dy_step);
         each<NV>([&](auto v) TCONV_INLINE {
             const auto x = V::keep(load(pixel + v * W));
             each<Q>([&](auto q) TCONV_INLINE {  // a sum meets its taps in their order
