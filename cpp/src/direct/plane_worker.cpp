@@ -219,6 +219,7 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
     PlaneTile<C> t{};
     t.plane_step = plane_step_;
     t.vectors = vectors_;
+    t.in_place = pixels_ != panel_;
     t.c_stride = grid_.lanes;
     t.columns = columns_;
     t.bias = work_.bias == nullptr ? nullptr : bias_;

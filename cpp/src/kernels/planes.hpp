@@ -61,6 +61,13 @@ void planes_of(const PlaneTile<typename V::value>& t, Index column, Index first)
         const T* w[M];
         each<M>([&](auto m) TCONV_INLINE { w[m] = t.columns[column + m] + tap * t.tap_step; });
         const Index end = t.channels * to_channel;
+        if constexpr (M == 1) {  // a line of them under each tap, until all are
+            constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+            if (t.in_place && tap * line < N * W) {
+                const T* next = x + N * W + tap * line;
+                for (Index k = 0; k < t.channels; ++k, next += to_plane) __builtin_prefetch(next);
+            }
+        }
         for (Index k = 0; k < end; k += to_channel, x += to_plane) {
             constexpr int each_other = Apart ? 2 : 1;
             each<each_other>([&](auto odd) TCONV_INLINE {

@@ -73,6 +73,7 @@ struct PlaneTile {
     const T* pixels;
     const Index* offsets;  // [tap]
     Index taps, channels, plane_step;
+    bool in_place;            // they come from far: the next ones are asked for
     const T* const* columns;  // [n] their weights
     Index tap_step, channel_step;
     Index count, vectors;
