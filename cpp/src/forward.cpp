@@ -142,8 +142,7 @@ void run(const Prepared<T>& prepared, const T* x, const T* bias, T* y) {
 
 template <class T>
 std::size_t transformed_bytes(const Prepared<T>& prepared) {
-    return static_cast<std::size_t>(prepared.transformed ? prepared.transformed->weights.size() : 0) *
-           sizeof(compute_t<T>);
+    return static_cast<std::size_t>(prepared.transformed ? prepared.transformed->numbers() : 0) * sizeof(compute_t<T>);
 }
 
 template <class T>

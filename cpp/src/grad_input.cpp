@@ -97,11 +97,18 @@ bool compute_fast(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* d
         numbers = converted.data();
     }
     if (!all_finite(numbers, count, threads)) return false;  // sums of weights would spread what is not
+    const KernelRows<C> rows{
+        numbers,      0, view.columns.source_channels, g.in_channels / g.groups, g.filters / g.groups * g.in_channels,
+        g.in_channels};
     FastPacked<T> packed(view.columns, *view.decision.choice, options.isa);
-    packed.fill({numbers, 0, view.columns.source_channels, g.in_channels / g.groups,
-                 g.filters / g.groups * g.in_channels, g.in_channels},
-                threads);
-    FastProduct<T>(packed, view.maps, g.batch, options.data_format, threads)(dy, nullptr, dx, {});
+    const FastProduct<T> product(packed, view.maps, g.batch, options.data_format, threads);
+    if (const Index panels = product.streamed_panels(); panels > 0) {
+        packed.reserve_panels(packed.windows.front(), panels);
+        product.stream(dy, dx, packed, rows);
+    } else {
+        packed.fill(rows, threads);
+        product(dy, nullptr, dx, {});
+    }
     return true;
 }
 

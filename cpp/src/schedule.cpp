@@ -101,7 +101,7 @@ void add_shared(const FastGrid& grid, Index box, int threads, Index number_bytes
     const Index channels = grid.columns.columns.source_channels, panels = grid.columns.panels(w);
     const Index tiles = grid.boxes.points_of(box);
     const BoxCosts costs(grid, box);
-    const SharedCut cut(grid, box, threads);
+    const SharedCut cut(grid, box, panels, threads);
     Stage transform, multiply;
     for (Index first = 0; first < channels; first += cut.channels) {
         const double chunk = number(std::min(cut.channels, channels - first));

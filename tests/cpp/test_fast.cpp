@@ -194,6 +194,16 @@ TEST("fast/input gradient, every scheme") {
     }
 }
 
+// A kernel of more than 8 MiB when it is transformed, which is not transformed as a whole.
+TEST("fast/input gradient, panels transformed when they are met") {
+    for (const Index groups : {1, 2}) {
+        Problem p = problem("large", 2, 285 * groups, 250 * groups, groups, {cropped(2, 4, 2, 1), cropped(2, 4, 2, 1)});
+        check_fast_gradient<float>(p, 11);
+        p.format = DataFormat::channels_first;
+        check_fast_gradient<double>(p, 12);
+    }
+}
+
 TEST("fast/input gradient, which one it is can be asked") {
     const Problem large = problem("large", 1, 64, 48, 1, {cropped(28, 3, 1, 1), cropped(30, 3, 1, 1)});
     const Problem one_tap = problem("one tap", 1, 64, 48, 1, {cropped(28, 2, 2), cropped(30, 2, 2)});

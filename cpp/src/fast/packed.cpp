@@ -145,23 +145,49 @@ FastPacked<T>::FastPacked(const detail::Columns& columns_, FastChoice choice_, I
       kernels(kernels_for<C>(isa)),
       transforms(fast_kernels_for<C>(isa)),
       converters(converters_for(isa)),
-      weights(group_weights * columns_.product_groups),
       zeros(columns_.source_channels) {
     std::fill_n(zeros.data(), zeros.size(), C(0));
-    prefer_large_pages(weights.data(), weights.size() * static_cast<Index>(sizeof(C)));
+}
+
+template <class T>
+void FastPacked<T>::reserve(Index numbers) {
+    weights_ = Buffer<C>(numbers);
+    prefer_large_pages(weights_.data(), numbers * static_cast<Index>(sizeof(C)));
+}
+
+template <class T>
+void FastPacked<T>::reserve_panels(const FastWindow& w, Index count) {
+    reserve(panel_weights(w, count) - panel_weights(w, 0));
+}
+
+template <class T>
+void FastPacked<T>::refill(const KernelRows<C>& kernel, Index group, const FastWindow& w, Index first, Index last,
+                           int threads) {
+    first_ = group * group_weights + panel_weights(w, first);
+    const Index steps = w.steps();
+    parallel_for(threads, ceil_div(last - first, panels_at_once) * steps, [&](Index unit, int) {
+        const Index panel = first + unit / steps * panels_at_once;
+        fill_panels(kernel, group, w, panel, std::min(panel + panels_at_once, last), unit % steps);
+    });
 }
 
 template <class T>
 void FastPacked<T>::fill(const KernelRows<C>& kernel, int threads) {
-    if (weights.size() < serial_numbers) threads = 1;
+    reserve(numbers());
+    fill_all(kernel, threads);
+}
+
+template <class T>
+void FastPacked<T>::fill_all(const KernelRows<C>& kernel, int threads) {
+    if (numbers() < serial_numbers) threads = 1;
     std::vector<Index> first{0};  // of each window's units, which are a bundle of panels and a step
     for (const FastWindow& w : windows) first.push_back(first.back() + ceil_div(panels(w), panels_at_once) * w.steps());
     parallel_for(threads, first.back() * columns.product_groups, [&](Index number, int) {
         const Index unit = number % first.back();
         const auto next = std::upper_bound(first.begin(), first.end(), unit);
         const FastWindow& w = windows[static_cast<std::size_t>(next - first.begin()) - 1];
-        const Index rest = unit - *(next - 1), steps = w.steps();
-        fill_panels(kernel, number / first.back(), w, rest / steps, rest % steps);
+        const Index rest = unit - *(next - 1), steps = w.steps(), panel = rest / steps * panels_at_once;
+        fill_panels(kernel, number / first.back(), w, panel, std::min(panel + panels_at_once, panels(w)), rest % steps);
     });
 }
 
@@ -171,30 +197,30 @@ void FastPacked<T>::fill(const detail::Packed<T>& packed, int threads) {
                 taps = of_channel / packed.target_channels / packed.product_groups;
     const Index some = std::min(std::max<Index>(unpacked_numbers / of_channel, 1), packed.source_channels);
     Buffer<C> numbers(some * of_channel);
-    if (weights.size() < serial_numbers) threads = 1;
+    reserve(this->numbers());
+    if (this->numbers() < serial_numbers) threads = 1;
     for (Index first = 0; first < packed.source_channels; first += some) {
         const Index last = std::min(first + some, packed.source_channels);
         packed.unpack(first, last, threads, numbers.data());
         const Index of_tap = (last - first) * packed.target_channels;
-        fill({numbers.data(), first, last, taps * of_tap, of_tap, packed.target_channels}, threads);
+        fill_all({numbers.data(), first, last, taps * of_tap, of_tap, packed.target_channels}, threads);
     }
 }
 
-// [step][set][channel][width]. Panels that are neighbours are filled in turn, some channels of each: they lie side by
-// side in the kernel.
+// Panels that are neighbours are filled in turn, some channels of each: they lie side by side in the kernel.
 template <class T>
-void FastPacked<T>::fill_panels(const KernelRows<C>& kernel, Index group, const FastWindow& w, Index bundle,
-                                Index step) {
+void FastPacked<T>::fill_panels(const KernelRows<C>& kernel, Index group, const FastWindow& w, Index first_panel,
+                                Index last_panel, Index step) {
     const Index filters = columns.target_channels, begin = w.step_channel(step), end = w.step_channel(step + 1);
     const Index first = std::max(begin, kernel.first), last = std::min(end, kernel.last);
     if (first >= last) return;
     const auto all_sets = static_cast<Index>(w.sets.size());
     std::vector<Panel<C>> some_panels;
-    for (Index p = bundle * panels_at_once; p < std::min((bundle + 1) * panels_at_once, panels(w)); ++p) {
+    for (Index p = first_panel; p < last_panel; ++p) {
         const Index lanes = width(w, p), column = p * columns.full_width;
         Panel<C> panel{lanes,
                        std::min(lanes, w.columns - column),
-                       weights.data() + group * group_weights + panel_weights(w, p) + begin * all_sets * lanes,
+                       weights_.data() + place_of(group, w, p) + begin * all_sets * lanes,
                        {},
                        {}};
         for (Index n = 0; n < panel.real; n += panel.runs.back().count) {

@@ -13,7 +13,8 @@ namespace {
 
 constexpr Index least_chunk = 16;       // channels: a line of a cache, which two threads should not write
 constexpr double least_unit = 1 << 20;  // products of a unit, or it is not cut again
-constexpr double most_waiting = 1.15;   // of the time of a stage: so long that threads wait for the last one
+constexpr Index streamed_bytes = 8 << 20, least_streamed = 4;  // of panels that are transformed together; panels
+constexpr double most_waiting = 1.15;  // of the time of a stage: so long that threads wait for the last one
 
 /// Whether so many equal units keep threads waiting for the last ones.
 bool uneven(Index units, int threads) {
@@ -23,10 +24,10 @@ bool uneven(Index units, int threads) {
 }  // namespace
 
 // Products and transforms are the same however they are cut, number by number.
-SharedCut::SharedCut(const FastGrid& grid, Index box, int threads)
+SharedCut::SharedCut(const FastGrid& grid, Index box, Index all_panels, int threads)
     : channels(fast_chunk), tiles(grid.block_tiles), panels(grid.block_panels) {
     const detail::Columns& columns = grid.columns.columns;
-    const Index all_tiles = grid.boxes.points_of(box), all_panels = grid.columns.panels(grid.window);
+    const Index all_tiles = grid.boxes.points_of(box);
     while (channels / 2 >= least_chunk && uneven(ceil_div(columns.source_channels, channels), threads)) channels /= 2;
     const double products =
         static_cast<double>(grid.window.points * grid.window.parts * columns.source_channels * columns.full_width);
@@ -94,6 +95,38 @@ void FastProduct<T>::operator()(const T* source, const T* bias, T* target, Finis
     const Buffer<C> spread = spread_bias(bias);
     const FastWork<T> work{packed_, fast_kernels_for<C>(packed_.kernels.isa),  grids_, gathered_, staged_, source,
                            target,  bias == nullptr ? nullptr : spread.data(), finish};
+    with_workers(work, [&](std::vector<FastWorker<T>>& workers, C* transformed) {
+        run_own(workers);
+        for (std::size_t g = 0; g < grids_.size(); ++g)
+            if (grids_[g].shared)
+                run_shared(g, workers, transformed, packed_.panels(grids_[g].window), [](Index, Index, Index) {});
+    });
+}
+
+template <class T>
+Index FastProduct<T>::streamed_panels() const {
+    if (grids_.size() != 1 || !grids_.front().shared || grids_.front().boxes.count() != 1) return 0;
+    const FastWindow& w = grids_.front().window;
+    const Index panels = packed_.panels(w), bytes = packed_.panel_weights(w, 1) * static_cast<Index>(sizeof(C));
+    const Index held = ceil_div(std::max(streamed_bytes / bytes, least_streamed), least_streamed) * least_streamed;
+    return held < panels ? held : 0;
+}
+
+template <class T>
+void FastProduct<T>::stream(const T* source, T* target, FastPacked<T>& packed, const KernelRows<C>& kernel) const {
+    const FastWork<T> work{
+        packed_, fast_kernels_for<C>(packed_.kernels.isa), grids_, gathered_, staged_, source, target, nullptr, {}};
+    with_workers(work, [&](std::vector<FastWorker<T>>& workers, C* transformed) {
+        run_shared(0, workers, transformed, streamed_panels(), [&](Index group, Index first, Index last) {
+            packed.refill(kernel, group, grids_.front().window, first, last, threads_);
+        });
+    });
+}
+
+/// run(workers, memory for transformed tiles that they share).
+template <class T>
+template <class Run>
+void FastProduct<T>::with_workers(const FastWork<T>& work, const Run& run) const {
     Buffer<char> memory(worker_bytes_ * threads_);
     Buffer<C> transformed(shared_numbers_);
     prefer_large_pages(transformed.data(), shared_numbers_ * static_cast<Index>(sizeof(C)));
@@ -103,9 +136,7 @@ void FastProduct<T>::operator()(const T* source, const T* bias, T* target, Finis
         Carver carver(memory.data() + worker_bytes_ * i);
         workers.emplace_back(work, carver);
     }
-    run_own(workers);
-    for (std::size_t g = 0; g < grids_.size(); ++g)
-        if (grids_[g].shared) run_shared(g, workers, transformed.data());
+    run(workers, transformed.data());
 }
 
 /// Boxes that a worker transforms for itself.
@@ -124,15 +155,18 @@ void FastProduct<T>::run_own(std::vector<FastWorker<T>>& workers) const {
     });
 }
 
-/// Boxes that all workers transform together, chunks of channels each, and then multiply, tiles and columns each.
+/// Boxes that all workers transform together, chunks of channels each, and then multiply, tiles and columns each, after
+/// prepare(group, first, last) of so many panels `together`.
 template <class T>
-void FastProduct<T>::run_shared(std::size_t number, std::vector<FastWorker<T>>& workers, C* transformed) const {
+template <class Prepare>
+void FastProduct<T>::run_shared(std::size_t number, std::vector<FastWorker<T>>& workers, C* transformed, Index together,
+                                const Prepare& prepare) const {
     const FastGrid& grid = grids_[number];
     const Index boxes = grid.boxes.count(), channels = packed_.columns.source_channels;
     const Index panels = packed_.panels(grid.window);
     for (Index group = 0; group < packed_.columns.product_groups; ++group) {
         for (Index box = 0; box < boxes; ++box) {
-            const SharedCut cut(grid, box, threads_);
+            const SharedCut cut(grid, box, std::min(together, panels), threads_);
             parallel_for(threads_, ceil_div(channels, cut.channels), [&](Index chunk, int worker) {
                 FastWorker<T>& w = workers[static_cast<std::size_t>(worker)];
                 w.enter(number, group, box);
@@ -141,13 +175,17 @@ void FastProduct<T>::run_shared(std::size_t number, std::vector<FastWorker<T>>& 
             });
             const Index tiles = grid.boxes.points_of(box);
             const Index tile_blocks = ceil_div(tiles, cut.tiles);
-            parallel_for(threads_, ceil_div(panels, cut.panels) * tile_blocks, [&](Index unit, int worker) {
-                FastWorker<T>& w = workers[static_cast<std::size_t>(worker)];
-                w.enter(number, group, box);
-                const Index tile = unit % tile_blocks * cut.tiles, panel = unit / tile_blocks * cut.panels;
-                w.multiply(tile, std::min(tile + cut.tiles, tiles), panel, std::min(panel + cut.panels, panels),
-                           transformed);
-            });
+            for (Index first = 0; first < panels; first += together) {
+                const Index last = std::min(first + together, panels);
+                prepare(group, first, last);
+                parallel_for(threads_, ceil_div(last - first, cut.panels) * tile_blocks, [&](Index unit, int worker) {
+                    FastWorker<T>& w = workers[static_cast<std::size_t>(worker)];
+                    w.enter(number, group, box);
+                    const Index tile = unit % tile_blocks * cut.tiles, panel = first + unit / tile_blocks * cut.panels;
+                    w.multiply(tile, std::min(tile + cut.tiles, tiles), panel, std::min(panel + cut.panels, last),
+                               transformed);
+                });
+            }
         }
     }
 }

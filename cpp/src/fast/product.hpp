@@ -13,7 +13,7 @@ namespace tconv {
 struct SharedCut {
     Index channels, tiles, panels;
 
-    SharedCut(const FastGrid& grid, Index box, int threads);
+    SharedCut(const FastGrid& grid, Index box, Index all_panels, int threads);
 };
 
 /// A fast product over the rows that the maps describe, with everything decided but the data. The packed kernel must
@@ -32,6 +32,11 @@ class FastProduct {
     /// shape, the choice and the instruction set alone, so that the bits are the same for every number of threads.
     /// Throws std::bad_alloc before anything is written.
     void operator()(const T* source, const T* bias, T* target, Finish<C> finish) const;
+    /// The panels that `stream` holds at a time: 0 where a kernel should be transformed as a whole.
+    Index streamed_panels() const;
+    /// The same with a kernel whose panels are transformed when they are met; `packed` is the one that this was made
+    /// with, and has room for them.
+    void stream(const T* source, T* target, FastPacked<T>& packed, const KernelRows<C>& kernel) const;
 
     const std::vector<FastGrid>& grids() const { return grids_; }
     int threads() const { return threads_; }
@@ -40,7 +45,11 @@ class FastProduct {
 
   private:
     Buffer<C> spread_bias(const T* bias) const;
-    void run_shared(std::size_t grid, std::vector<FastWorker<T>>& workers, C* transformed) const;
+    template <class Run>
+    void with_workers(const FastWork<T>& work, const Run& run) const;
+    template <class Prepare>
+    void run_shared(std::size_t grid, std::vector<FastWorker<T>>& workers, C* transformed, Index together,
+                    const Prepare& prepare) const;
     void run_own(std::vector<FastWorker<T>>& workers) const;
 
     const FastPacked<T>& packed_;

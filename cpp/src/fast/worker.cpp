@@ -219,8 +219,7 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
             }
             const Index number = grid_->order[static_cast<std::size_t>(panel)], width = packed.width(w, number);
             const auto kernel = work_.transforms.multiply[width == shape_.full_width ? 1 : 0];
-            const C* const weights =
-                packed.weights.data() + group_ * packed.group_weights + packed.panel_weights(w, number);
+            const C* const weights = packed.panel(group_, w, number);
             t.c = sums_ + point * block_width + (panel - first_panel) * shape_.full_width;
             t.far = panel == first_panel;
             for (Index step = 0; step < w.steps(); ++step) {
@@ -263,7 +262,7 @@ void FastWorker<T>::multiply_plain(Index first, Index count, Index first_panel, 
     for (Index panel = first_panel; panel < last_panel; ++panel) {
         const Index width = packed.width(w, panel);
         const auto& kernels = packed.kernels.multiply[width == shape_.full_width ? 1 : 0];
-        const C* const weights = packed.weights.data() + group_ * packed.group_weights + packed.panel_weights(w, panel);
+        const C* const weights = packed.panel(group_, w, panel);
         C* const sums = sums_ + (panel - first_panel) * shape_.full_width;
         for (Index step = 0; step < w.steps(); ++step) {
             t.offset = w.step_channel(step);
