@@ -160,7 +160,8 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
                       (per_shared_write +
                        per_shared_read * (w.parts > 1 ? slower_part_reads : 1) * std::ceil(number(w.columns) / widest));
     }
-    const bool uneven = columns.target_channels % (columns.full_width / 2) != 0;
+    const Index beside = planes ? 1 : w.window.run;  // members whose numbers are one row
+    const bool uneven = beside * columns.target_channels % (columns.full_width / 2) != 0;
     const double after =
         tiles * (number(w.columns) * (number(static_cast<Index>(axes)) * points * per_synthesised[known] +
                                       number(w.outputs) * (per_output * (uneven ? slower_uneven : 1) +
