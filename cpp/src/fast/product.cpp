@@ -116,9 +116,11 @@ template <class T>
 void FastProduct<T>::stream(const T* source, T* target, FastPacked<T>& packed, const KernelRows<C>& kernel) const {
     const FastWork<T> work{
         packed_, fast_kernels_for<C>(packed_.kernels.isa), grids_, gathered_, staged_, source, target, nullptr, {}};
+    const FastWindow& window = grids_.front().window;
+    PanelFiller<C> filler(packed, window, packed.transforms, threads_);
     with_workers(work, [&](std::vector<FastWorker<T>>& workers, C* transformed) {
         run_shared(0, workers, transformed, streamed_panels(), [&](Index group, Index first, Index last) {
-            packed.refill(kernel, group, grids_.front().window, first, last, threads_);
+            packed.refill(filler, kernel, group, window, first, last);
         });
     });
 }

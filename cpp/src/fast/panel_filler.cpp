@@ -1,0 +1,191 @@
+#include "fast/panel_filler.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "checked.hpp"
+
+namespace tconv {
+namespace {
+
+constexpr Index numbers_at_once = 3072;  // doubles of some channels, all points and lanes: in the first cache
+
+/// Points from one to the next along an axis.
+Index point_stride(const FastWindow& w, std::size_t axis) {
+    Index stride = 1;
+    for (std::size_t a = axis + 1; a < w.schemes.size(); ++a) stride *= points_of(w.schemes[a]);
+    return stride;
+}
+
+/// Whether a point is an entry of the taps along the axes from `axis` on.
+bool is_entry(const FastWindow& w, Index point, std::size_t axis) {
+    for (std::size_t a = axis; a < w.schemes.size(); ++a)
+        if (point / point_stride(w, a) % points_of(w.schemes[a]) >= taps_of(w.schemes[a])) return false;
+    return true;
+}
+
+}  // namespace
+
+template <class C>
+PanelFiller<C>::PanelFiller(const FastColumns& columns, const FastWindow& window, const FastKernels<C>& transforms,
+                            int workers)
+    : columns_(columns), window_(window), transforms_(transforms) {
+    const Index width = columns.columns.full_width;
+    some_ = std::clamp<Index>(numbers_at_once / (window.points * width), 1, 8);
+    row_ = ceil_div(some_ * width, 8) * 8;
+    find_lines();
+    std::size_t entries = 0;
+    for (Index part = 0; part < window.parts; ++part) {
+        find_entries(part);
+        entries = std::max(entries, parts_.back().size());
+    }
+    const auto runs = static_cast<std::size_t>(std::min(width, ceil_div(width, columns.columns.target_channels) + 1));
+    scratch_.resize(static_cast<std::size_t>(workers));
+    for (Scratch& scratch : scratch_) {
+        scratch.panels.resize(static_cast<std::size_t>(panels_at_once));
+        for (Panel& panel : scratch.panels) {
+            panel.runs.reserve(runs);
+            panel.places.reserve(runs * entries);
+        }
+        scratch.numbers.resize(static_cast<std::size_t>(window.points * row_));
+        scratch.targets.resize(static_cast<std::size_t>(window.points));
+    }
+}
+
+/// Along every axis but the last two, in turn: of what are entries along the axes to come, in place.
+template <class C>
+void PanelFiller<C>::find_lines() {
+    for (std::size_t i = 0; i + 2 < window_.axes.size(); ++i) {
+        const std::size_t axis = window_.axes[i];
+        const Index stride = point_stride(window_, axis), count = points_of(window_.schemes[axis]);
+        for (Index outer = 0; outer < window_.points; outer += count * stride)
+            for (Index point = outer; point < outer + stride; ++point)
+                if (is_entry(window_, point, axis + 1)) lines_.push_back({window_.schemes[axis], point, stride});
+    }
+}
+
+template <class C>
+void PanelFiller<C>::find_entries(Index part) {
+    const std::size_t rank = window_.schemes.size();
+    std::vector<const FastPart*> parts(rank);
+    for (std::size_t a = rank; a-- > 0;) {
+        parts[a] = &window_.along[a][static_cast<std::size_t>(part % window_.parts_along(a))];
+        part /= window_.parts_along(a);
+    }
+    std::vector<Entry> entries;
+    for (Index point = 0; point < window_.points; ++point) {
+        if (!is_entry(window_, point, 0)) continue;
+        Entry entry{point, {}, false};
+        for (std::size_t a = 0; a < rank; ++a) {
+            const Index at = point / point_stride(window_, a) % points_of(window_.schemes[a]);
+            entry.taps.push_back(parts[a]->first_tap + at * parts[a]->tap_step);
+            entry.zero = entry.zero || entry.taps[a] < 0 || entry.taps[a] >= window_.window.taps_along[a];
+        }
+        entries.push_back(std::move(entry));
+    }
+    parts_.push_back(std::move(entries));
+}
+
+template <class C>
+void PanelFiller<C>::enter(Panel* panel, Index number, C* to) const {
+    const Index filters = columns_.columns.target_channels, column = number * columns_.columns.full_width;
+    panel->lanes = columns_.width(window_, number);
+    panel->real = std::min(panel->lanes, window_.columns - column);
+    panel->to = to;
+    panel->runs.clear();
+    for (Index n = 0; n < panel->real; n += panel->runs.back().count) {
+        const Index channel = (column + n) % filters;
+        panel->runs.push_back({n, std::min(filters - channel, panel->real - n), channel,
+                               &window_.window.members[static_cast<std::size_t>((column + n) / filters)]});
+    }
+}
+
+/// Where each entry's runs of columns are in a group's kernel.
+template <class C>
+void PanelFiller<C>::find_places(const KernelRows<C>& kernel, const C* of_group, const std::vector<Entry>& entries,
+                                 Panel* panel) const {
+    panel->places.clear();
+    for (const Entry& entry : entries) {
+        for (const Run& run : panel->runs) {
+            Index place = 0;
+            for (std::size_t a = 0; a < entry.taps.size(); ++a) {
+                const Phase& phase = (*run.member)[a];
+                place = place * columns_.columns.axes[a].kernel + phase.first_tap + entry.taps[a] * phase.tap_step;
+            }
+            panel->places.push_back(entry.zero ? nullptr : of_group + place * kernel.of_tap + run.channel);
+        }
+    }
+}
+
+/// The entries' numbers of `count` channels from k on, a row from one entry's point to the next. Those of as many
+/// channels more are asked for.
+template <class C>
+void PanelFiller<C>::take(const KernelRows<C>& kernel, const std::vector<Entry>& entries, const Panel& panel, Index k,
+                          Index count, bool more, double* numbers) const {
+    const C* const* place = panel.places.data();
+    for (const Entry& entry : entries) {
+        double* const to = numbers + entry.point * row_;
+        if (entry.zero || panel.real < panel.lanes) std::fill_n(to, row_, 0.0);
+        for (const Run& run : panel.runs) {
+            const C* from = *place++;
+            if (entry.zero) continue;
+            from += k * kernel.of_channel;
+            for (Index c = 0; c < count; ++c, from += kernel.of_channel) {
+                if (more) __builtin_prefetch(from + count * kernel.of_channel);
+                double* const here = to + c * panel.lanes + run.at;
+                for (Index i = 0; i < run.count; ++i) here[i] = static_cast<double>(from[i]);
+            }
+        }
+    }
+}
+
+template <class C>
+void PanelFiller<C>::fill(const KernelRows<C>& kernel, Index group, Index first_panel, Index last_panel, Index step,
+                          C* to, int worker) {
+    const FastWindow& w = window_;
+    const Index begin = w.step_channel(step), end = w.step_channel(step + 1);
+    const Index first = std::max(begin, kernel.first), last = std::min(end, kernel.last);
+    if (first >= last) return;
+    const auto all_sets = static_cast<Index>(w.sets.size());
+    Scratch& scratch = scratch_[static_cast<std::size_t>(worker)];
+    Panel* const panels = scratch.panels.data();
+    Panel* const panels_end = panels + (last_panel - first_panel);
+    double* const numbers = scratch.numbers.data();
+    for (Panel* panel = panels; panel < panels_end; ++panel) {
+        const Index number = first_panel + (panel - panels);
+        C* const here = to + columns_.panel_weights(w, number) - columns_.panel_weights(w, first_panel);
+        enter(panel, number, here + begin * all_sets * columns_.width(w, number));
+    }
+    const std::size_t axes = w.axes.size();
+    const auto scheme = [&](std::size_t i) { return static_cast<std::size_t>(w.schemes[w.axes[i]]); };
+    const auto plane = transforms_.weigh_plane[axes > 1 ? scheme(axes - 2) : 0][axes > 0 ? scheme(axes - 1) : 0];
+    Index slice = 1;  // points of the last two axes
+    for (std::size_t i = axes > 2 ? axes - 2 : 0; i < axes; ++i) slice *= points_of(w.schemes[w.axes[i]]);
+    for (Index part = 0; part < w.parts; ++part) {
+        const std::vector<Entry>& entries = parts_[static_cast<std::size_t>(part)];
+        for (Panel* panel = panels; panel < panels_end; ++panel)
+            find_places(kernel, kernel.numbers + group * kernel.of_group, entries, panel);
+        for (Index k = first; k < last; k += some_) {
+            const Index count = std::min(some_, last - k);
+            for (const Panel* panel = panels; panel < panels_end; ++panel) {
+                take(kernel, entries, *panel, k - kernel.first, count, k + 2 * some_ <= last, numbers);
+                for (const Line& line : lines_)
+                    transforms_.weigh[static_cast<std::size_t>(line.scheme)](numbers + line.first * row_,
+                                                                             line.stride * row_, row_);
+                for (Index point = 0; point < w.points; ++point) {
+                    const Index set = w.set_of[static_cast<std::size_t>(point * w.parts + part)];
+                    const bool here = set >= 0 && w.sets[static_cast<std::size_t>(set)].point == point;
+                    scratch.targets[static_cast<std::size_t>(point)] =
+                        here ? panel->to + (set * (end - begin) + k - begin) * panel->lanes : nullptr;
+                }
+                for (Index point = 0; point < w.points; point += slice)
+                    plane(numbers + point * row_, row_, scratch.targets.data() + point, count * panel->lanes);
+            }
+        }
+    }
+}
+
+template class PanelFiller<float>;
+template class PanelFiller<double>;
+
+}  // namespace tconv
