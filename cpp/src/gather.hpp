@@ -44,22 +44,26 @@ void gather_run(const Kernels<compute_t<T>>& kernels, const Converters& convert,
         }
         return;
     }
-    constexpr Index band = 16, length = 64;  // channels and pixels turned at once
+    // Channels and pixels turned at once; and how far channels are followed, which the processor foresees, before what
+    // they are turned to leaves the second cache.
+    constexpr Index band = 16, length = 64, run = 4 * length;
     constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     C lines[band][length];
-    for (Index p = 0; p < pixels; p += length) {
-        const Index count = pixels - p < length ? pixels - p : length;
-        for (Index c = 0; c < channels; c += band) {
-            const Index some = channels - c < band ? channels - c : band;
-            // What is turned next is on other pages, which the processor doesn't foresee.
-            const bool beside = c + band < channels;
-            const T* const next =
-                beside ? from + (c + band) * channel_stride + p * pixel_stride : from + (p + length) * pixel_stride;
-            const Index next_channels = beside ? std::min(channels - c - band, band) : std::min(channels, band);
-            if (beside || p + length < pixels)
-                for (Index k = 0; k < next_channels; ++k)
-                    for (Index i = 0; i < count * pixel_stride; i += line)
-                        __builtin_prefetch(next + k * channel_stride + i, 0, 2);
+    for (Index c = 0, begin = 0, end = std::min(run, pixels); begin < pixels;) {
+        const Index some = channels - c < band ? channels - c : band;
+        const bool below = c + band < channels;
+        const Index next_c = below ? c + band : 0, next_begin = below ? begin : end;
+        for (Index p = begin; p < end; p += length) {
+            const Index count = end - p < length ? end - p : length;
+            // What is turned next may be on other pages, which the processor doesn't foresee.
+            const bool beside = p + length < end;
+            const Index ahead_c = beside ? c : next_c, ahead_p = beside ? p + length : next_begin;
+            const T* const ahead = from + ahead_c * channel_stride + ahead_p * pixel_stride;
+            const Index ahead_channels = std::min(channels - ahead_c, band);
+            const Index ahead_numbers = std::min(pixels - ahead_p, length) * pixel_stride;
+            for (Index k = 0; k < ahead_channels; ++k)
+                for (Index i = 0; i < ahead_numbers; i += line)
+                    __builtin_prefetch(ahead + k * channel_stride + i, 0, 2);
             const T* corner = from + c * channel_stride + p * pixel_stride;
             C* corner_to = to + p * channels + c;
             if constexpr (std::is_same_v<T, C>) {
@@ -78,6 +82,9 @@ void gather_run(const Kernels<compute_t<T>>& kernels, const Converters& convert,
             }
             kernels.turn(lines[0], length, corner_to, channels, some, count);
         }
+        c = next_c;
+        begin = next_begin;
+        if (!below) end = std::min(end + run, pixels);
     }
 }
 

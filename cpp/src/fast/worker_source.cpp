@@ -18,14 +18,18 @@ void FastWorker<T>::gather(Index first_channel, Index channels) {
     }
     batch_stride_ = pixels * channels;
     origin_ = panel_;
-    const Index line = count_[rank_ - 1], lines = line == 0 ? 0 : pixels / line;
+    // Whole lines follow each other as one.
+    std::size_t inner = rank_ - 1;
+    Index line = count_[inner];
+    while (inner > 0 && count_[inner] == grid_->maps[inner].source_extent) line *= count_[--inner];
+    const Index lines = line == 0 ? 0 : pixels / line;
     C* to = panel_;
     for (Index n = first_[0]; n < last_[0]; ++n) {
         for (Index l = 0; l < lines; ++l, to += line * channels) {
-            Index offset = n * source.batch + (group_ * shape_.source_channels + first_channel) * source.channel +
-                           low_[rank_ - 1] * source.axes[rank_ - 1];
+            Index offset = n * source.batch + (group_ * shape_.source_channels + first_channel) * source.channel;
+            for (std::size_t a = inner; a < rank_; ++a) offset += low_[a] * source.axes[a];
             Index rest = l;
-            for (std::size_t a = rank_ - 1; a-- > 0;) {
+            for (std::size_t a = inner; a-- > 0;) {
                 offset += (low_[a] + rest % count_[a]) * source.axes[a];
                 rest /= count_[a];
             }
