@@ -121,7 +121,8 @@ void FastWorker<T>::look_along_axes() {
             for (const Phase& phase : phases) {
                 *bits = whole ? all_outputs : 0;
                 *masks = whole ? ~std::uint64_t(0) : 0;
-                const Index begin = std::max(map.first(phase), own), end = std::min(map.last(phase), range.last);
+                const Index begin = whole ? 0 : std::max(map.first(phase), own);
+                const Index end = whole ? 0 : std::min(map.last(phase), range.last);
                 for (Index i = 0; !whole && i < outputs; ++i) {
                     if (row + spread * i < begin || row + spread * i >= end) continue;
                     *bits = static_cast<unsigned char>(*bits | 1u << i);
