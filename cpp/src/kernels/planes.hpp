@@ -69,16 +69,28 @@ void planes_of(const PlaneTile<typename V::value>& t, Index column, Index first)
             }
         }
         for (Index k = 0; k < end; k += to_channel, x += to_plane) {
-            constexpr int each_other = Apart ? 2 : 1;
+            constexpr int each_other = Apart ? 2 : 1, columns = M / each_other;
             each<each_other>([&](auto odd) TCONV_INLINE {
-                typename V::reg a[N];
                 const T* const here = odd == 0 ? x : x + t.apart;
-                each<N>([&](auto v) TCONV_INLINE { a[v] = V::keep(V::load(here + v * W)); });
-                each<M / each_other>([&](auto m) TCONV_INLINE {
-                    constexpr int n = m * each_other + odd;
-                    const auto b = V::set1(w[n][k]);
-                    each<N>([&](auto v) TCONV_INLINE { sum[n][v] = V::fma(a[v], b, sum[n][v]); });
-                });
+                if constexpr (columns < N) {  // all of the other ones would leave too few registers for the sums
+                    typename V::reg b[columns];
+                    each<columns>([&](auto m) TCONV_INLINE { b[m] = V::keep(V::set1(w[m * each_other + odd][k])); });
+                    each<N>([&](auto v) TCONV_INLINE {
+                        const auto a = V::keep(V::load(here + v * W));
+                        each<columns>([&](auto m) TCONV_INLINE {
+                            constexpr int n = m * each_other + odd;
+                            sum[n][v] = V::fma(a, b[m], sum[n][v]);
+                        });
+                    });
+                } else {
+                    typename V::reg a[N];
+                    each<N>([&](auto v) TCONV_INLINE { a[v] = V::keep(V::load(here + v * W)); });
+                    each<columns>([&](auto m) TCONV_INLINE {
+                        constexpr int n = m * each_other + odd;
+                        const auto b = V::set1(w[n][k]);
+                        each<N>([&](auto v) TCONV_INLINE { sum[n][v] = V::fma(a[v], b, sum[n][v]); });
+                    });
+                }
             });
         }
     }
