@@ -1,8 +1,12 @@
 // Plans: a kernel packed once, for every batch, extent, crop, format and thread.
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <thread>
+#include <tuple>
+#include <vector>
 
 #include "check.hpp"
 #include "oracle.hpp"
@@ -162,6 +166,46 @@ TEST("plan/one pixel") {
     const Tensors<float> t(p);
     CHECK((Plan<float, dynamic>(p.geometry, t.kernel.data()).describe().find("(phases x taps: 16x1)") !=
            std::string::npos));
+}
+
+/// Channels first, weights that are turned for planes give the bits that panels give channels last.
+TEST("plan/planes and panels sum in one order") {
+    for (const auto& [channels, filters, groups, axes] :
+         std::initializer_list<std::tuple<Index, Index, Index, std::vector<Axis>>>{
+             {64, 32, 1, {{600, 2404, 8, 4, 1, 0}}},
+             {128, 64, 2, {{521, 4168, 16, 8, 1, 4}}},
+             {40, 24, 1, {{25, 51, 3, 2, 1, 0}, {26, 52, 2, 2, 1, 0}}}}) {
+        Geometry<dynamic> g;
+        g.batch = 2;
+        g.in_channels = channels;
+        g.filters = filters;
+        g.groups = groups;
+        g.axes = axes;
+        Index pixels = 1, targets = 1, taps = 1;
+        for (const Axis& axis : axes) pixels *= axis.in, targets *= axis.out, taps *= axis.kernel;
+        std::vector<float> kernel(static_cast<std::size_t>(taps * filters / groups * channels));
+        std::vector<float> last(static_cast<std::size_t>(2 * pixels * channels)), first(last.size());
+        for (std::size_t i = 0; i < kernel.size(); ++i) kernel[i] = std::sin(static_cast<float>(i));
+        for (std::size_t i = 0; i < last.size(); ++i) last[i] = std::cos(static_cast<float>(i));
+        const auto turn = [](const std::vector<float>& from, Index rows, Index columns) {
+            std::vector<float> to(from.size());
+            for (std::size_t i = 0; i < from.size(); ++i) {
+                const auto at = static_cast<Index>(i), n = at / (rows * columns), row = at / columns % rows;
+                to[static_cast<std::size_t>((n * columns + at % columns) * rows + row)] = from[i];
+            }
+            return to;
+        };
+        first = turn(last, pixels, channels);
+        Options options;
+        options.algorithm = Algorithm::direct;
+        std::vector<float> by_panels(static_cast<std::size_t>(2 * targets * filters)), by_planes(by_panels.size());
+        Plan<float, dynamic>(g, kernel.data(), options)(last.data(), nullptr, by_panels.data());
+        options.data_format = DataFormat::channels_first;
+        const Plan<float, dynamic> plan(g, kernel.data(), options);
+        CHECK(plan.describe().find("in planes") != std::string::npos);
+        plan(first.data(), nullptr, by_planes.data());
+        CHECK(same_bits(turn(by_panels, targets, filters), by_planes));
+    }
 }
 
 TEST("plan/a kernel of another shape is refused") {

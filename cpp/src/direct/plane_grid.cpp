@@ -26,9 +26,12 @@ constexpr Index few_columns = 8;                          // that read pixels wh
 constexpr Index most_run = 256;                           // of them that are interleaved
 constexpr Index vectors_together = 16;                    // lanes: a multiple of any vector's
 constexpr Index line_bytes = 64;
-constexpr double most_waste = 1.25;  // lanes for a row
-constexpr double per_gathered = 40;  // a number put into a panel, beyond one for a row, in products
-constexpr double per_row = 160;      // that panels and dots take to find and store a row, in products
+constexpr Index kept_bytes = 16 << 10;   // of weights that stay in a first cache as they are packed
+constexpr Index turned_bytes = 1 << 20;  // of weights that are turned for a call, at most
+constexpr Index turned_rows = 512;       // that make the time for it short
+constexpr double most_waste = 1.25;      // lanes for a row
+constexpr double per_gathered = 40;      // a number put into a panel, beyond one for a row, in products
+constexpr double per_row = 160;          // that panels and dots take to find and store a row, in products
 
 std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::* extent) {
     std::vector<Index> extents;
@@ -121,6 +124,7 @@ PlaneGrid::PlaneGrid(const Columns& columns_, const std::vector<AxisMap>& maps_,
     find_phases();
     make_groups(sum_bytes);
     cut_slices(threads);
+    place_turned(sum_bytes);
 }
 
 void PlaneGrid::find_rows() {
@@ -327,6 +331,28 @@ void PlaneGrid::cut_slices(int threads) {
     const auto all = static_cast<Index>(groups.size());
     const Index parts = std::clamp<Index>(wanted, 1, std::max<Index>(all, 1));
     for (Index part = 0; part <= parts; ++part) slices.push_back(static_cast<std::size_t>(all * part / parts));
+}
+
+// Columns that are computed together come from many blocks, whose panels have as little of them in each line of a
+// cache.
+void PlaneGrid::place_turned(Index sum_bytes) {
+    Index all_rows = batch;
+    for (const Index n : rows) all_rows *= n;
+    const Index packed = columns.group_weights * sum_bytes;
+    if (columns.form != Form::panels || all_rows < turned_rows || packed <= kept_bytes) return;
+    for (const detail::Block& block : columns.blocks) {
+        turned.push_back(turned_numbers);
+        turned_numbers += block.panel * turned_step(block);
+    }
+    if (turned_numbers * columns.product_groups * sum_bytes <= turned_bytes) return;
+    turned.clear();
+    turned_numbers = 0;
+}
+
+Index PlaneGrid::turned_step(const detail::Block& block) const {
+    Index products = 0;
+    for (const detail::Step& step : columns.steps_of(block)) products += columns.products(step);
+    return round_up(products, vectors_together) + vectors_together / 4;
 }
 
 Index PlaneGrid::units() const {

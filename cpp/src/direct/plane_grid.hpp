@@ -81,6 +81,8 @@ struct PlaneGrid {
     std::vector<Index> steps;         // [batch, axes...] lanes from one row to the next
     Index lanes = 0;                  // rows of a box, those in between included, in whole vectors
     Index plane = 0;                  // numbers of a panel from one channel to the next
+    std::vector<Index> turned;        // [block] where the weights of its columns are that lie side by side, or empty
+    Index turned_numbers = 0;         // of those of all blocks
 
     PlaneGrid(const detail::Columns& columns, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
               bool converted, Index sum_bytes, int threads);
@@ -89,6 +91,8 @@ struct PlaneGrid {
     static bool suits(const detail::Columns& columns, const std::vector<AxisMap>& maps, DataFormat format);
 
     Index units() const;
+    /// From one column's weights that lie side by side to the next one's.
+    Index turned_step(const detail::Block& block) const;
     /// Lines of a panel's plane.
     Index panel_lines() const;
     /// Products of numbers.
@@ -104,6 +108,7 @@ struct PlaneGrid {
     void make_groups(Index sum_bytes);
     void cut_boxes(Index sum_bytes, int threads);
     void cut_slices(int threads);
+    void place_turned(Index sum_bytes);
     bool finishes(const PlaneRun& run) const;
     void add_group(const std::vector<Runs>& outer, Index first_channel, Index last_channel);
 };

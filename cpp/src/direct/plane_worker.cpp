@@ -236,15 +236,14 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
             t.last = last && tap + t.taps == taps && part + 1 == parts;
             for (std::size_t p = first_piece; p < last_piece; ++p) {
                 const PlanePiece& piece = grid_.pieces[p];
-                t.tap_step = depth * piece.panel;
-                t.channel_step = dots ? 1 : piece.panel;
+                t.channel_step = dots || work_.turned != nullptr ? 1 : piece.panel;
+                t.tap_step = depth * (work_.turned != nullptr ? 1 : piece.panel);
                 t.count = static_cast<Index>(piece.last - piece.first);
-                const C* const weights = work_.packed.weights.data() + group_ * shape_.group_weights +
-                                         done * piece.panel + tap * t.tap_step + first * t.channel_step;
+                const C* const weights = group_weights() + tap * t.tap_step + first * t.channel_step;
                 for (Index n = 0; n < t.count; ++n) {
                     const PlaneWeights& column = grid_.weights[piece.first + static_cast<std::size_t>(n)];
                     const detail::Block& block = shape_.blocks[column.block];
-                    columns_[n] = weights + block.weights + column.number * (dots ? depth : 1);
+                    columns_[n] = weights + weights_place(column, depth, done);
                     if (t.last && work_.bias != nullptr)
                         bias_[n] = work_.bias[group_ * shape_.group_bias + block.bias + column.number];
                 }

@@ -15,6 +15,7 @@ struct PlaneWork {
     T* target;
     const compute_t<T>* bias;  // [group][block][column], or nullptr
     Finish<compute_t<T>> finish;
+    const compute_t<T>* turned;  // [group][block][column] weights, see PlaneGrid::turned
 };
 
 template <class T>
@@ -43,6 +44,8 @@ class PlaneWorker {
     bool enter(std::size_t window);
     void multiply(const PlaneGroup& group);
     void multiply_step(const Step& step, Index done, bool last, std::size_t first_piece, std::size_t last_piece);
+    const C* group_weights() const;
+    Index weights_place(const PlaneWeights& column, Index depth, Index product) const;
     bool find_rows(const PlaneRun& run);
     RunRows find_ends(const PlaneRun& run);
     bool multiply_lines(const PlaneGroup& group);
@@ -86,6 +89,21 @@ class PlaneWorker {
     Index* starts_;               // [column of a run] the same, of row 0 of the box' first line
     Range* run_rows_;             // [column of a run] its rows in the box, along the last axis
 };
+
+/// The weights of the product group.
+template <class T>
+inline const compute_t<T>* PlaneWorker<T>::group_weights() const {
+    return work_.turned != nullptr ? work_.turned + group_ * grid_.turned_numbers
+                                   : work_.packed.weights.data() + group_ * shape_.group_weights;
+}
+
+/// Where among them those of a column are, from a product on, the first of a step.
+template <class T>
+inline Index PlaneWorker<T>::weights_place(const PlaneWeights& column, Index depth, Index product) const {
+    const detail::Block& block = shape_.blocks[column.block];
+    if (work_.turned != nullptr) return grid_.turned[column.block] + column.number * grid_.turned_step(block) + product;
+    return block.weights + product * block.panel + column.number * (shape_.form == Form::dots ? depth : 1);
+}
 
 /// Calls use(lane, place) for the lines of the rows that find_rows found, those of the last axis but one together:
 /// where they begin in a column and in the target, from row 0 and channel 0 on.

@@ -54,9 +54,9 @@ void PlaneWorker<T>::multiply_runs(std::size_t first_run, std::size_t last_run) 
         if (!find_rows(first) || !enter(window)) return;
         const RunRows rows = find_ends(first);
         const Step& step = shape_.steps[window].front();
-        const bool dots = shape_.form == Form::dots;
+        const bool dots = shape_.form == Form::dots, turned = work_.turned != nullptr;
         const Index depth = shape_.depth(step), inner_step = grid_.maps[rank_ - 1].target_step;
-        const C* const weights = work_.packed.weights.data() + group_ * shape_.group_weights;
+        const C* const weights = group_weights();
         PlaneTile<C> t{};
         Index lines = 0;
         for (std::size_t r = first_run; r < last_run; ++r) {
@@ -67,9 +67,9 @@ void PlaneWorker<T>::multiply_runs(std::size_t first_run, std::size_t last_run) 
                     const PlaneWeights& column =
                         grid_.weights[grid_.run_columns[q].weights + static_cast<std::size_t>(c - run.first_channel)];
                     const detail::Block& block = shape_.blocks[column.block];
-                    t.tap_step = depth * block.panel;
-                    t.channel_step = dots ? 1 : block.panel;
-                    columns_[t.count] = weights + block.weights + column.number * (dots ? depth : 1);
+                    t.tap_step = depth * (turned ? 1 : block.panel);
+                    t.channel_step = dots || turned ? 1 : block.panel;
+                    columns_[t.count] = weights + weights_place(column, depth, 0);
                     if (work_.bias != nullptr)
                         bias_[t.count] = work_.bias[group_ * shape_.group_bias + block.bias + column.number];
                 }

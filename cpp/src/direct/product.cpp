@@ -29,6 +29,26 @@ Buffer<compute_t<T>> spread_bias(const detail::Packed<T>& packed, const T* bias)
     return spread;
 }
 
+/// The weights as planes' columns see them, where the grid has a place for them.
+template <class T>
+Buffer<compute_t<T>> turn_weights(const detail::Packed<T>& packed, const PlaneGrid& grid, int threads) {
+    using C = compute_t<T>;
+    if (grid.turned.empty()) return {};
+    const auto blocks = static_cast<Index>(packed.blocks.size());
+    Buffer<C> turned(grid.turned_numbers * packed.product_groups);
+    parallel_for(threads, blocks * packed.product_groups, [&](Index unit, int) {
+        const auto number = static_cast<std::size_t>(unit % blocks);
+        const Index group = unit / blocks;
+        const detail::Block& block = packed.blocks[number];
+        Index products = 0;
+        for (const detail::Step& step : packed.steps_of(block)) products += packed.products(step);
+        packed.kernels->turn(packed.weights.data() + group * packed.group_weights + block.weights, block.panel,
+                             turned.data() + group * grid.turned_numbers + grid.turned[number], grid.turned_step(block),
+                             products, block.panel);
+    });
+    return turned;
+}
+
 /// Targets that no tap reaches hold the finished bias: with dead phases the whole target is filled first.
 template <class T, class Cut>
 void fill_dead_targets(const detail::Packed<T>& packed, const Cut& cut, T* target, const T* bias,
@@ -78,7 +98,7 @@ Product<T>::Product(const detail::Packed<T>& packed, const std::vector<AxisMap>&
         planes_.emplace(packed, maps, batch, format, !std::is_same_v<T, C>, bytes, threads);
         products = planes_->products();
         units = planes_->units();
-        PlaneWorker<T>(PlaneWork<T>{packed, *planes_, nullptr, nullptr, nullptr, {}}, counter);
+        PlaneWorker<T>(PlaneWork<T>{packed, *planes_, nullptr, nullptr, nullptr, {}, nullptr}, counter);
     } else {
         tiling_.emplace(packed, maps, batch, format, !std::is_same_v<T, C>, bytes, threads);
         products = tiling_->products();
@@ -113,7 +133,9 @@ void Product<T>::operator()(const T* source, const T* bias, T* target, Finish<co
     const auto* const columns_bias = bias == nullptr ? nullptr : spread.data();
     if (planes_) {
         if (dead_targets_) fill_dead_targets(packed_, *planes_, target, bias, finish, threads_);
-        run<PlaneWorker<T>>(PlaneWork<T>{packed_, *planes_, source, target, columns_bias, finish}, planes_->units());
+        const auto turned = turn_weights(packed_, *planes_, threads_);
+        run<PlaneWorker<T>>(PlaneWork<T>{packed_, *planes_, source, target, columns_bias, finish, turned.data()},
+                            planes_->units());
     } else {
         if (dead_targets_) fill_dead_targets(packed_, *tiling_, target, bias, finish, threads_);
         run<Worker<T>>(Work<T>{packed_, *tiling_, source, target, columns_bias, finish}, tiling_->units());
