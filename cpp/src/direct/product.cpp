@@ -110,11 +110,12 @@ Product<T>::Product(const detail::Packed<T>& packed, const std::vector<AxisMap>&
     for (std::size_t a = 0; a < maps.size(); ++a)
         dead_targets_ = dead_targets_ || has_dead_targets(packed.phases[a], maps[a]);
     worker_bytes_ = counter.used();
+    if (planes_) shared_bytes_ = planes_->turned_numbers * packed.product_groups * bytes;
 }
 
 template <class T>
-template <class Worker, class Work>
-void Product<T>::run(const Work& work, Index units) const {
+template <class Worker, class Work, class Cut>
+void Product<T>::run(const Work& work, const Cut& cut, const T* bias) const {
     Buffer<char> memory(worker_bytes_ * threads_);
     std::vector<Worker> workers;
     workers.reserve(static_cast<std::size_t>(threads_));
@@ -122,7 +123,8 @@ void Product<T>::run(const Work& work, Index units) const {
         Carver carver(memory.data() + worker_bytes_ * i);
         workers.emplace_back(work, carver);
     }
-    parallel_for(threads_, units,
+    if (dead_targets_) fill_dead_targets(packed_, cut, work.target, bias, work.finish, threads_);
+    parallel_for(threads_, cut.units(),
                  [&](Index unit, int worker) { workers[static_cast<std::size_t>(worker)].compute(unit); });
 }
 
@@ -132,13 +134,11 @@ void Product<T>::operator()(const T* source, const T* bias, T* target, Finish<co
     const auto spread = spread_bias(packed_, bias);
     const auto* const columns_bias = bias == nullptr ? nullptr : spread.data();
     if (planes_) {
-        if (dead_targets_) fill_dead_targets(packed_, *planes_, target, bias, finish, threads_);
         const auto turned = turn_weights(packed_, *planes_, threads_);
         run<PlaneWorker<T>>(PlaneWork<T>{packed_, *planes_, source, target, columns_bias, finish, turned.data()},
-                            planes_->units());
+                            *planes_, bias);
     } else {
-        if (dead_targets_) fill_dead_targets(packed_, *tiling_, target, bias, finish, threads_);
-        run<Worker<T>>(Work<T>{packed_, *tiling_, source, target, columns_bias, finish}, tiling_->units());
+        run<Worker<T>>(Work<T>{packed_, *tiling_, source, target, columns_bias, finish}, *tiling_, bias);
     }
 }
 

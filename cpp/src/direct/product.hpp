@@ -29,20 +29,20 @@ class Product {
     const std::optional<Tiling>& tiling() const { return tiling_; }
     /// That are given work.
     int threads() const { return threads_; }
-    /// Bytes of memory that a call takes for all workers.
-    Index workspace() const { return worker_bytes_ * threads_; }
+    /// Bytes of memory that a call takes.
+    Index workspace() const { return worker_bytes_ * threads_ + shared_bytes_; }
     const std::optional<PlaneGrid>& planes() const { return planes_; }
 
   private:
-    template <class Worker, class Work>
-    void run(const Work& work, Index units) const;
+    template <class Worker, class Work, class Cut>
+    void run(const Work& work, const Cut& cut, const T* bias) const;
 
     const detail::Packed<T>& packed_;
     std::optional<PlaneGrid> planes_;
     std::optional<Tiling> tiling_;
     bool dead_targets_ = false;  // some that no tap reaches
     int threads_ = 1;
-    Index worker_bytes_ = 0;
+    Index worker_bytes_ = 0, shared_bytes_ = 0;
 };
 
 }  // namespace tconv
