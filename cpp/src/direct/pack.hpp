@@ -65,6 +65,11 @@ struct Columns {
     /// Numbers that a step has for each column, padding included.
     Index depth(const Step& step) const;
     Index products(const Step& step) const { return (step.last_tap - step.first_tap) * depth(step); }
+    Index products(const Block& block) const {
+        Index all = 0;
+        for (const Step& step : steps_of(block)) all += products(step);
+        return all;
+    }
 
   private:
     double cost(const std::vector<Window>& candidate, Form how) const;

@@ -350,9 +350,7 @@ void PlaneGrid::place_turned(Index sum_bytes) {
 }
 
 Index PlaneGrid::turned_step(const detail::Block& block) const {
-    Index products = 0;
-    for (const detail::Step& step : columns.steps_of(block)) products += columns.products(step);
-    return round_up(products, vectors_together) + vectors_together / 4;
+    return round_up(columns.products(block), vectors_together) + vectors_together / 4;
 }
 
 Index PlaneGrid::units() const {

@@ -206,7 +206,6 @@ void PlaneWorker<T>::multiply(const PlaneGroup& group) {
 template <class T>
 void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std::size_t first_piece,
                                    std::size_t last_piece) {
-    const bool dots = shape_.form == Form::dots;
     const Index channels = step.last_channel - step.first_channel, taps = step.last_tap - step.first_tap;
     const Index depth = shape_.depth(step);
     const Index most_taps = std::max<Index>(taps_together * products_together / std::max<Index>(channels, 1), 1);
@@ -236,8 +235,7 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
             t.last = last && tap + t.taps == taps && part + 1 == parts;
             for (std::size_t p = first_piece; p < last_piece; ++p) {
                 const PlanePiece& piece = grid_.pieces[p];
-                t.channel_step = dots || work_.turned != nullptr ? 1 : piece.panel;
-                t.tap_step = depth * (work_.turned != nullptr ? 1 : piece.panel);
+                step_weights(piece.panel, depth, t);
                 t.count = static_cast<Index>(piece.last - piece.first);
                 const C* const weights = group_weights() + tap * t.tap_step + first * t.channel_step;
                 for (Index n = 0; n < t.count; ++n) {

@@ -46,6 +46,7 @@ class PlaneWorker {
     void multiply_step(const Step& step, Index done, bool last, std::size_t first_piece, std::size_t last_piece);
     const C* group_weights() const;
     Index weights_place(const PlaneWeights& column, Index depth, Index product) const;
+    void step_weights(Index panel, Index depth, PlaneTile<C>& t) const;
     bool find_rows(const PlaneRun& run);
     RunRows find_ends(const PlaneRun& run);
     bool multiply_lines(const PlaneGroup& group);
@@ -103,6 +104,14 @@ inline Index PlaneWorker<T>::weights_place(const PlaneWeights& column, Index dep
     const detail::Block& block = shape_.blocks[column.block];
     if (work_.turned != nullptr) return grid_.turned[column.block] + column.number * grid_.turned_step(block) + product;
     return block.weights + product * block.panel + column.number * (shape_.form == Form::dots ? depth : 1);
+}
+
+/// How far those of a column are apart, in panels so wide.
+template <class T>
+inline void PlaneWorker<T>::step_weights(Index panel, Index depth, PlaneTile<C>& t) const {
+    const Index beside = work_.turned != nullptr ? 1 : panel;
+    t.channel_step = shape_.form == Form::dots ? 1 : beside;
+    t.tap_step = depth * beside;
 }
 
 /// Calls use(lane, place) for the lines of the rows that find_rows found, those of the last axis but one together:

@@ -54,7 +54,6 @@ void PlaneWorker<T>::multiply_runs(std::size_t first_run, std::size_t last_run) 
         if (!find_rows(first) || !enter(window)) return;
         const RunRows rows = find_ends(first);
         const Step& step = shape_.steps[window].front();
-        const bool dots = shape_.form == Form::dots, turned = work_.turned != nullptr;
         const Index depth = shape_.depth(step), inner_step = grid_.maps[rank_ - 1].target_step;
         const C* const weights = group_weights();
         PlaneTile<C> t{};
@@ -67,8 +66,7 @@ void PlaneWorker<T>::multiply_runs(std::size_t first_run, std::size_t last_run) 
                     const PlaneWeights& column =
                         grid_.weights[grid_.run_columns[q].weights + static_cast<std::size_t>(c - run.first_channel)];
                     const detail::Block& block = shape_.blocks[column.block];
-                    t.tap_step = depth * (turned ? 1 : block.panel);
-                    t.channel_step = dots || turned ? 1 : block.panel;
+                    step_weights(block.panel, depth, t);
                     columns_[t.count] = weights + weights_place(column, depth, 0);
                     if (work_.bias != nullptr)
                         bias_[t.count] = work_.bias[group_ * shape_.group_bias + block.bias + column.number];

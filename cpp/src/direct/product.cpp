@@ -40,11 +40,9 @@ Buffer<compute_t<T>> turn_weights(const detail::Packed<T>& packed, const PlaneGr
         const auto number = static_cast<std::size_t>(unit % blocks);
         const Index group = unit / blocks;
         const detail::Block& block = packed.blocks[number];
-        Index products = 0;
-        for (const detail::Step& step : packed.steps_of(block)) products += packed.products(step);
         packed.kernels->turn(packed.weights.data() + group * packed.group_weights + block.weights, block.panel,
                              turned.data() + group * grid.turned_numbers + grid.turned[number], grid.turned_step(block),
-                             products, block.panel);
+                             packed.products(block), block.panel);
     });
     return turned;
 }

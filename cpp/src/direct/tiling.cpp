@@ -111,8 +111,7 @@ void Tiling::cut_slices() {
     slice_of.resize(order.size());
     for (std::size_t position = 0; position < order.size(); ++position) {
         const detail::Block& block = columns.blocks[order[position]];
-        Index products = 0;
-        for (const detail::Step& step : columns.steps_of(block)) products += columns.products(step);
+        const Index products = columns.products(block);
         const Index size = products * block.panel * sum_bytes;
         const bool stepped = columns.steps_of(block).size() > 1;
         narrow = narrow || stepped || (lines && columns.window_of(block).run > 1);

@@ -1,8 +1,8 @@
 #include "fast/packed.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <utility>
+#include <vector>
 
 #include "checked.hpp"
 #include "dispatch.hpp"
@@ -60,7 +60,7 @@ template <class T>
 void FastPacked<T>::fill_all(const KernelRows<C>& kernel, int threads) {
     if (numbers() < serial_numbers) threads = 1;
     std::vector<Index> first{0};  // of each window's units, which are a bundle of panels and a step
-    std::deque<PanelFiller<C>> fillers;
+    std::vector<PanelFiller<C>> fillers;
     for (const FastWindow& w : windows) {
         first.push_back(first.back() + ceil_div(panels(w), panels_at_once) * w.steps());
         fillers.emplace_back(*this, w, transforms, threads);
