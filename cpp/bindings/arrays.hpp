@@ -11,6 +11,8 @@
 
 #include <tconv/tconv.hpp>
 
+#include "pool.hpp"
+
 namespace tconv::bindings {
 
 namespace py = pybind11;
@@ -111,6 +113,7 @@ inline Index extent(const py::array& array, py::ssize_t axis, const char* argume
 
 inline Options make_options(int threads, const std::string& isa, bool channels_first, const std::string& algorithm) {
     Options options;
+    options.memory = pool::resource();
     options.threads = threads;
     options.isa = isa_from_name(isa);
     options.data_format = channels_first ? DataFormat::channels_first : DataFormat::channels_last;

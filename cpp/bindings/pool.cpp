@@ -115,6 +115,25 @@ Pool& shared() {
     return *pool;
 }
 
+/// Before the memory of a large piece: how large the pool's piece is.
+constexpr std::size_t header = 64;
+
+class Resource : public std::pmr::memory_resource {
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        if (bytes < smallest || alignment > header) return ::operator new(bytes, std::align_val_t(alignment));
+        if (bytes > std::numeric_limits<std::size_t>::max() / 2) throw std::bad_alloc();
+        const Piece piece = shared().take(bytes + header);
+        *static_cast<std::size_t*>(piece.memory) = piece.bytes;
+        return static_cast<char*>(piece.memory) + header;
+    }
+    void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
+        if (bytes < smallest || alignment > header) return ::operator delete(memory, std::align_val_t(alignment));
+        void* const first = static_cast<char*>(memory) - header;
+        shared().give({first, *static_cast<std::size_t*>(first)});
+    }
+    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+};
+
 void give_back(PyObject* capsule) {
     void* memory = PyCapsule_GetPointer(capsule, nullptr);
     shared().give({memory, reinterpret_cast<std::size_t>(PyCapsule_GetContext(capsule))});
@@ -171,6 +190,11 @@ py::array empty(const py::dtype& dtype, const py::ssize_t* shape, int rank) {
     if (!array) throw py::error_already_set();
     if (base) numpy.PyArray_SetBaseObject_(array.ptr(), base.release().ptr());
     return array;
+}
+
+std::pmr::memory_resource* resource() {
+    static Resource* const resource = new Resource;
+    return resource;
 }
 
 std::size_t limit() { return shared().limit(); }

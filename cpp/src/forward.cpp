@@ -73,7 +73,7 @@ class Prepared {
         }
         const std::vector<AxisMap> maps = forward_maps(packed->form == Form::depthwise ? g : apart);
         if (output > 0) decide_how(maps, used->fast);
-        if (!fast) product.emplace(*packed, maps, g.batch, options.data_format, threads);
+        if (!fast) product.emplace(*packed, maps, g.batch, options.data_format, threads, options.memory);
     }
 
     std::shared_ptr<Kernel<T>> kernel;
@@ -99,7 +99,7 @@ class Prepared {
         why = decision.why;
         if (!decision.choice) return;
         transformed = cache.get(*packed, *decision.choice);
-        fast.emplace(*transformed, maps, geometry.batch, options.data_format, threads);
+        fast.emplace(*transformed, maps, geometry.batch, options.data_format, threads, options.memory);
     }
 };
 

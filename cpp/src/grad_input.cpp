@@ -92,7 +92,7 @@ bool compute_fast(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* d
     if constexpr (std::is_same_v<T, C>) {
         numbers = kernel;
     } else {
-        converted = Buffer<C>(count);
+        converted = Buffer<C>(count, options.memory);
         widen(converters_for(options.isa), kernel, converted.data(), count);
         numbers = converted.data();
     }
@@ -100,8 +100,8 @@ bool compute_fast(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* d
     const KernelRows<C> rows{
         numbers,      0, view.columns.source_channels, g.in_channels / g.groups, g.filters / g.groups * g.in_channels,
         g.in_channels};
-    FastPacked<T> packed(view.columns, *view.decision.choice, options.isa);
-    const FastProduct<T> product(packed, view.maps, g.batch, options.data_format, threads);
+    FastPacked<T> packed(view.columns, *view.decision.choice, options.isa, options.memory);
+    const FastProduct<T> product(packed, view.maps, g.batch, options.data_format, threads, options.memory);
     if (const Index panels = product.streamed_panels(); panels > 0) {
         packed.reserve_panels(packed.windows.front(), panels);
         product.stream(dy, dx, packed, rows);
@@ -123,19 +123,20 @@ void compute(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, co
 
     if (suited.planes) {
         PlanesWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
-        if (work.finite) return run_units<PlanesWorker<T>>(work, threads, [&work] { return work.shrink(); });
+        if (work.finite)
+            return run_units<PlanesWorker<T>>(work, threads, options.memory, [&work] { return work.shrink(); });
     }
     if (suited.taps) {
         TapsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
-        run_units<TapsWorker<T>>(work, threads, [&work] { return work.shrink(); });
+        run_units<TapsWorker<T>>(work, threads, options.memory, [&work] { return work.shrink(); });
     } else if (suited.pixels) {
         PixelsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
-        run_units<PixelsWorker<T>>(work, threads, [&work] { return work.shrink(); });
+        run_units<PixelsWorker<T>>(work, threads, options.memory, [&work] { return work.shrink(); });
     } else {
         const KernelPanels<T> panels(g, kernel, gradient_kernels_for<compute_t<T>>(options.isa),
-                                     converters_for(options.isa), threads);
+                                     converters_for(options.isa), threads, options.memory);
         LinesWork<T> work(g, x_layout, dy_layout, dy, dx, panels, options.isa);
-        run_units<LinesWorker<T>>(work, threads, [&work] { return work.shrink(); });
+        run_units<LinesWorker<T>>(work, threads, options.memory, [&work] { return work.shrink(); });
     }
 }
 

@@ -54,7 +54,7 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
     const Converters& converters = converters_for(options.isa);
     // One part in the type of the sums needs no room of its own.
     const bool in_place = sums.parts == 1 && std::is_same_v<T, C>;
-    Buffer<C> parts(in_place ? 0 : sums.parts * sums.numbers());
+    Buffer<C> parts(in_place ? 0 : sums.parts * sums.numbers(), options.memory);
     C* results = parts.data();
     if constexpr (std::is_same_v<T, C>) {
         if (in_place) results = dkernel;
@@ -69,11 +69,11 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
                           few,    kernels,  gradient,      converters};
         if (few) work.lanes = g.in_channels, work.channels = 1, work.gathered = false;
         work.lanes_of_unit = work.lanes;
-        run_units<LanesWorker<T>>(work, threads, [&work] { return work.shrink(); });
+        run_units<LanesWorker<T>>(work, threads, options.memory, [&work] { return work.shrink(); });
     } else {
         OuterCut cut(sums, gathered, gradient.tile_rows, gradient.width);
         const OuterWork<T> work{shared, cut, kernels, gradient, converters};
-        run_units<OuterWorker<T>>(work, threads, [&cut] { return cut.shrink(); });
+        run_units<OuterWorker<T>>(work, threads, options.memory, [&cut] { return cut.shrink(); });
     }
     if (!in_place) add_parts(sums, results, converters, dkernel, threads);
 }

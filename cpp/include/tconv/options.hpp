@@ -1,6 +1,7 @@
 // How a result is computed: values that a caller passes, never global state.
 #pragma once
 
+#include <memory_resource>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct Options {
     Activation activation{};
     Algorithm algorithm = Algorithm::automatic;
     bool once = false;  // a plan will serve one call: what it takes to prepare it counts for Algorithm::automatic
+    // Where the memory comes from that a call takes and gives back, large pieces; it must outlive the plan, and serve
+    // calls that run at the same time. Null: new and delete.
+    std::pmr::memory_resource* memory = nullptr;
 };
 
 /// The instruction sets compiled in that this processor can run, best first.

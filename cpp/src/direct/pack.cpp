@@ -10,7 +10,6 @@
 #include "checked.hpp"
 #include "dispatch.hpp"
 #include "finite.hpp"
-#include "pages.hpp"
 #include "parallel.hpp"
 
 namespace tconv::detail {
@@ -149,7 +148,6 @@ Packed<T>::Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa)
 
 template <class T>
 void Packed<T>::fill(const T* kernel) {
-    prefer_large_pages(weights.data(), weights.size() * static_cast<Index>(sizeof(C)));
     const Index count = static_cast<Index>(blocks.size());
     const int threads = group_weights * product_groups > 1 << 16 ? default_threads() : 1;
     parallel_for(threads, count * product_groups, [&](Index unit, int) {

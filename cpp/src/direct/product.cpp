@@ -31,11 +31,12 @@ Buffer<compute_t<T>> spread_bias(const detail::Packed<T>& packed, const T* bias)
 
 /// The weights as planes' columns see them, where the grid has a place for them.
 template <class T>
-Buffer<compute_t<T>> turn_weights(const detail::Packed<T>& packed, const PlaneGrid& grid, int threads) {
+Buffer<compute_t<T>> turn_weights(const detail::Packed<T>& packed, const PlaneGrid& grid, int threads,
+                                  std::pmr::memory_resource* memory) {
     using C = compute_t<T>;
     if (grid.turned.empty()) return {};
     const auto blocks = static_cast<Index>(packed.blocks.size());
-    Buffer<C> turned(grid.turned_numbers * packed.product_groups);
+    Buffer<C> turned(grid.turned_numbers * packed.product_groups, memory);
     parallel_for(threads, blocks * packed.product_groups, [&](Index unit, int) {
         const auto number = static_cast<std::size_t>(unit % blocks);
         const Index group = unit / blocks;
@@ -82,8 +83,8 @@ void fill_dead_targets(const detail::Packed<T>& packed, const Cut& cut, T* targe
 
 template <class T>
 Product<T>::Product(const detail::Packed<T>& packed, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
-                    int threads)
-    : packed_(packed) {
+                    int threads, std::pmr::memory_resource* memory)
+    : packed_(packed), memory_(memory) {
     bool empty = batch == 0 || packed.target_channels == 0;  // or the walk over nothing may be long
     for (const AxisMap& map : maps) empty = empty || map.target_extent == 0;
     if (empty) return;
@@ -114,7 +115,7 @@ Product<T>::Product(const detail::Packed<T>& packed, const std::vector<AxisMap>&
 template <class T>
 template <class Worker, class Work, class Cut>
 void Product<T>::run(const Work& work, const Cut& cut, const T* bias) const {
-    Buffer<char> memory(worker_bytes_ * threads_);
+    Buffer<char> memory(worker_bytes_ * threads_, memory_);
     std::vector<Worker> workers;
     workers.reserve(static_cast<std::size_t>(threads_));
     for (int i = 0; i < threads_; ++i) {
@@ -132,7 +133,7 @@ void Product<T>::operator()(const T* source, const T* bias, T* target, Finish<co
     const auto spread = spread_bias(packed_, bias);
     const auto* const columns_bias = bias == nullptr ? nullptr : spread.data();
     if (planes_) {
-        const auto turned = turn_weights(packed_, *planes_, threads_);
+        const auto turned = turn_weights(packed_, *planes_, threads_, memory_);
         run<PlaneWorker<T>>(PlaneWork<T>{packed_, *planes_, source, target, columns_bias, finish, turned.data()},
                             *planes_, bias);
     } else {

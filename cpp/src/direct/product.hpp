@@ -15,7 +15,7 @@ template <class T>
 class Product {
   public:
     Product(const detail::Packed<T>& packed, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
-            int threads);
+            int threads, std::pmr::memory_resource* memory);
     Product(const Product&) = delete;  // its tiling points into it
     Product& operator=(const Product&) = delete;
 
@@ -38,6 +38,7 @@ class Product {
     void run(const Work& work, const Cut& cut, const T* bias) const;
 
     const detail::Packed<T>& packed_;
+    std::pmr::memory_resource* memory_;  // of a call
     std::optional<PlaneGrid> planes_;
     std::optional<Tiling> tiling_;
     bool dead_targets_ = false;  // some that no tap reaches

@@ -6,7 +6,6 @@
 
 #include "checked.hpp"
 #include "dispatch.hpp"
-#include "pages.hpp"
 #include "parallel.hpp"
 
 namespace tconv {
@@ -18,24 +17,20 @@ constexpr Index unpacked_numbers = 1 << 20;  // of a packed kernel at once
 }  // namespace
 
 template <class T>
-FastPacked<T>::FastPacked(const detail::Columns& columns_, FastChoice choice_, Isa isa)
+FastPacked<T>::FastPacked(const detail::Columns& columns_, FastChoice choice_, Isa isa,
+                          std::pmr::memory_resource* memory)
     : FastColumns(columns_, std::move(choice_)),
       kernels(kernels_for<C>(isa)),
       transforms(fast_kernels_for<C>(isa)),
       converters(converters_for(isa)),
-      zeros(columns_.source_channels) {
+      zeros(columns_.source_channels),
+      memory_(memory) {
     std::fill_n(zeros.data(), zeros.size(), C(0));
 }
 
 template <class T>
-void FastPacked<T>::reserve(Index numbers) {
-    weights_ = Buffer<C>(numbers);
-    prefer_large_pages(weights_.data(), numbers * static_cast<Index>(sizeof(C)));
-}
-
-template <class T>
 void FastPacked<T>::reserve_panels(const FastWindow& w, Index count) {
-    reserve(panel_weights(w, count) - panel_weights(w, 0));
+    weights_ = Buffer<C>(panel_weights(w, count) - panel_weights(w, 0), memory_);
 }
 
 template <class T>
@@ -52,7 +47,7 @@ void FastPacked<T>::refill(PanelFiller<C>& filler, const KernelRows<C>& kernel, 
 
 template <class T>
 void FastPacked<T>::fill(const KernelRows<C>& kernel, int threads) {
-    reserve(numbers());
+    weights_ = Buffer<C>(numbers(), memory_);
     fill_all(kernel, threads);
 }
 
@@ -82,7 +77,7 @@ void FastPacked<T>::fill(const detail::Packed<T>& packed, int threads) {
                 taps = of_channel / packed.target_channels / packed.product_groups;
     const Index some = std::min(std::max<Index>(unpacked_numbers / of_channel, 1), packed.source_channels);
     Buffer<C> numbers(some * of_channel);
-    reserve(this->numbers());
+    weights_ = Buffer<C>(this->numbers(), memory_);
     if (this->numbers() < serial_numbers) threads = 1;
     for (Index first = 0; first < packed.source_channels; first += some) {
         const Index last = std::min(first + some, packed.source_channels);

@@ -12,7 +12,7 @@ class FastPacked : public FastColumns {
   public:
     using C = compute_t<T>;
 
-    FastPacked(const detail::Columns& columns, FastChoice choice, Isa isa);
+    FastPacked(const detail::Columns& columns, FastChoice choice, Isa isa, std::pmr::memory_resource* memory);
 
     Index numbers() const { return group_weights * columns.product_groups; }
     /// Transforms all of it.
@@ -39,9 +39,9 @@ class FastPacked : public FastColumns {
     Index place_of(Index group, const FastWindow& w, Index panel) const {
         return group * group_weights + panel_weights(w, panel) - first_;
     }
-    void reserve(Index numbers);
     void fill_all(const KernelRows<C>& kernel, int threads);
 
+    std::pmr::memory_resource* memory_;  // of the weights
     Buffer<C> weights_;
     Index first_ = 0;  // of all numbers, the one that lies first
 };

@@ -5,7 +5,6 @@
 
 #include "checked.hpp"
 #include "dispatch.hpp"
-#include "pages.hpp"
 #include "parallel.hpp"
 
 namespace tconv {
@@ -45,7 +44,7 @@ SharedCut::SharedCut(const FastGrid& grid, Index box, Index all_panels, int thre
 
 template <class T>
 FastProduct<T>::FastProduct(const FastPacked<T>& packed, const std::vector<AxisMap>& maps, Index batch,
-                            DataFormat format, int threads)
+                            DataFormat format, int threads, std::pmr::memory_resource* memory)
     : packed_(packed),
       maps_(maps),
       source_(format, packed.columns.source_channels * packed.columns.product_groups,
@@ -54,7 +53,8 @@ FastProduct<T>::FastProduct(const FastPacked<T>& packed, const std::vector<AxisM
               extents_of(maps, &AxisMap::target_extent)),
       gathered_(source_.channel != 1 || !std::is_same_v<T, C>),
       staged_(target_.channel != 1 || !std::is_same_v<T, C>),
-      threads_(threads) {
+      threads_(threads),
+      memory_(memory) {
     for (const FastWindow& window : packed.windows)
         grids_.emplace_back(packed, window, maps_, source_, target_, batch, gathered_, static_cast<Index>(sizeof(C)),
                             threads);
@@ -129,9 +129,8 @@ void FastProduct<T>::stream(const T* source, T* target, FastPacked<T>& packed, c
 template <class T>
 template <class Run>
 void FastProduct<T>::with_workers(const FastWork<T>& work, const Run& run) const {
-    Buffer<char> memory(worker_bytes_ * threads_);
-    Buffer<C> transformed(shared_numbers_);
-    prefer_large_pages(transformed.data(), shared_numbers_ * static_cast<Index>(sizeof(C)));
+    Buffer<char> memory(worker_bytes_ * threads_, memory_);
+    Buffer<C> transformed(shared_numbers_, memory_);
     std::vector<FastWorker<T>> workers;
     workers.reserve(static_cast<std::size_t>(threads_));
     for (int i = 0; i < threads_; ++i) {
@@ -200,7 +199,7 @@ std::shared_ptr<const FastPacked<T>> FastCache<T>::get(const detail::Packed<T>& 
         std::rotate(latest_.begin(), same, same + 1);
     } else {
         if (latest_.size() == most) latest_.pop_back();
-        auto transformed = std::make_shared<FastPacked<T>>(packed, choice, packed.kernels->isa);
+        auto transformed = std::make_shared<FastPacked<T>>(packed, choice, packed.kernels->isa, nullptr);
         transformed->fill(packed, default_threads());
         latest_.insert(latest_.begin(), std::move(transformed));
     }

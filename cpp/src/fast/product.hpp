@@ -24,7 +24,7 @@ class FastProduct {
     using C = compute_t<T>;
 
     FastProduct(const FastPacked<T>& packed, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
-                int threads);
+                int threads, std::pmr::memory_resource* memory);
     FastProduct(const FastProduct&) = delete;  // its grids point into it
     FastProduct& operator=(const FastProduct&) = delete;
 
@@ -58,6 +58,7 @@ class FastProduct {
     bool gathered_, staged_;
     std::vector<FastGrid> grids_;
     int threads_;
+    std::pmr::memory_resource* memory_;  // of a call
     Index worker_bytes_ = 0, shared_numbers_ = 0;
 };
 

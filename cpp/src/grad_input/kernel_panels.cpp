@@ -24,16 +24,16 @@ Index product_of_taps(const Geometry<dynamic>& g) {
 
 template <class T>
 KernelPanels<T>::KernelPanels(const Geometry<dynamic>& g, const T* kernel, const GradientKernels<C>& gradient,
-                              const Converters& converters, int threads)
+                              const Converters& converters, int threads, std::pmr::memory_resource* memory)
     : pairs_(product_of_taps(g) * (g.filters / g.groups)),
       width_(gradient.width),
       blocks_(ceil_div(g.in_channels / g.groups, gradient.width)),
-      numbers_(g.groups * blocks_ * pairs_ * width_) {
+      numbers_(g.groups * blocks_ * pairs_ * width_, memory) {
     const Index channels = g.in_channels / g.groups;
     const Index lines_at_once = std::clamp<Index>(numbers_at_once / std::max<Index>(channels, 1), 8, most_lines);
     const Index pieces = ceil_div(pairs_, lines_at_once);
     constexpr bool converted = !std::is_same_v<T, C>;
-    Buffer<C> memory(converted ? lines_at_once * channels * threads : 0);
+    Buffer<C> widened(converted ? lines_at_once * channels * threads : 0, memory);
     std::vector<char> finite(static_cast<std::size_t>(g.groups * pieces), 1);
     parallel_for(threads, g.groups * pieces, [&](Index unit, int worker) {
         const Index group = unit / pieces, first = unit % pieces * lines_at_once;
@@ -43,7 +43,7 @@ KernelPanels<T>::KernelPanels(const Geometry<dynamic>& g, const T* kernel, const
         for (Index k = 0; k < count; ++k) {
             const T* from = kernel + (first + k) * g.in_channels + group * channels;
             if constexpr (converted) {
-                C* to = memory.data() + (worker * lines_at_once + k) * channels;
+                C* to = widened.data() + (worker * lines_at_once + k) * channels;
                 widen(converters, from, to, channels);
                 lines[k] = to;
             } else {

@@ -17,7 +17,7 @@ class KernelPanels {
     using C = compute_t<T>;
 
     KernelPanels(const Geometry<dynamic>& g, const T* kernel, const GradientKernels<C>& gradient,
-                 const Converters& converters, int threads);
+                 const Converters& converters, int threads, std::pmr::memory_resource* memory);
 
     /// Numbers under all taps, of all filters of a group.
     Index pairs() const { return pairs_; }
