@@ -115,19 +115,19 @@ Pool& shared() {
     return *pool;
 }
 
-/// Before the memory of a large piece: how large the pool's piece is.
-constexpr std::size_t header = 64;
+constexpr std::size_t large = std::size_t(1) << 20;  // below, what calls take the system keeps for them
+constexpr std::size_t header = 64;                   // before a large piece: how large the pool's piece is
 
 class Resource : public std::pmr::memory_resource {
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-        if (bytes < smallest || alignment > header) return ::operator new(bytes, std::align_val_t(alignment));
+        if (bytes < large || alignment > header) return ::operator new(bytes, std::align_val_t(alignment));
         if (bytes > std::numeric_limits<std::size_t>::max() / 2) throw std::bad_alloc();
         const Piece piece = shared().take(bytes + header);
         *static_cast<std::size_t*>(piece.memory) = piece.bytes;
         return static_cast<char*>(piece.memory) + header;
     }
     void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
-        if (bytes < smallest || alignment > header) return ::operator delete(memory, std::align_val_t(alignment));
+        if (bytes < large || alignment > header) return ::operator delete(memory, std::align_val_t(alignment));
         void* const first = static_cast<char*>(memory) - header;
         shared().give({first, *static_cast<std::size_t*>(first)});
     }

@@ -17,8 +17,7 @@ def build_info() -> dict[str, Any]:
     Returns:
         "version", "compiler", "openmp" (bool), "default_threads" (int), "isas_compiled" and "isas_available" (the
         instruction sets with kernels of their own, and those of them that this processor has; best first), "isa" (the
-        one in use), "output_pool_limit" and "output_pool_bytes" (of dead results: see
-        set_output_pool_limit).
+        one in use), "output_pool_limit" and "output_pool_bytes" (kept for results to come: see set_output_pool_limit).
 
     Example:
         >>> import tconv

@@ -1,4 +1,4 @@
-"""The memory of results that have died, kept for new ones."""
+"""The memory of results that have died and of calls that have ended, kept for new ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["get_output_pool_limit", "set_output_pool_limit"]
 
 
 def get_output_pool_limit() -> int:
-    """How many bytes of dead results are kept at most; what is kept now is in build_info()["output_pool_bytes"].
+    """How many bytes are kept for results to come at most; those kept now: build_info()["output_pool_bytes"].
 
     Example:
         >>> import tconv
@@ -21,10 +21,11 @@ def get_output_pool_limit() -> int:
 
 
 def set_output_pool_limit(limit: SupportsIndex) -> None:
-    """Sets how many bytes of dead results are kept at most, and frees what is beyond.
+    """Sets how many bytes are kept for results to come at most, and frees what is beyond.
 
     The first touch of a fresh page costs more than most computations that fill it, so that the memory of a result that
-    was garbage-collected serves the next one of its size.
+    was garbage-collected serves the next one of its size. So does what a call took for itself, in pieces of 1 MiB and
+    more: transformed weights of a gradient, say.
 
     Args:
         limit: bytes; 0 to keep nothing.

@@ -27,12 +27,6 @@ void run(Product product, const Geometry<dynamic>& g, const Tensors<T>& t, T* re
     }
 }
 
-Index result_size(Product product, const Geometry<dynamic>& g) {
-    return product == Product::forward      ? problems::output_size(g)
-           : product == Product::grad_input ? problems::input_size(g)
-                                            : problems::kernel_size(g);
-}
-
 template <class T>
 std::vector<double> widened(const std::vector<T>& from, bool absolute) {
     std::vector<double> to;
@@ -83,10 +77,21 @@ bool flushes(Activation::Kind kind) { return kind == Activation::Kind::sigmoid |
 
 }  // namespace
 
+Index result_size(Product product, const Geometry<dynamic>& g) {
+    return product == Product::forward      ? problems::output_size(g)
+           : product == Product::grad_input ? problems::input_size(g)
+                                            : problems::kernel_size(g);
+}
+
+template <class T>
+void compute_into(Product product, const Problem& p, const Tensors<T>& t, const Options& options, T* result) {
+    run(product, p.geometry, t, result, options, false);
+}
+
 template <class T>
 std::vector<T> compute(Product product, const Problem& p, const Tensors<T>& t, const Options& options) {
     Guarded<T> result(result_size(product, p.geometry));
-    run(product, p.geometry, t, result.data(), options, false);
+    compute_into(product, p, t, options, result.data());
     CHECK(result.guards_intact());
     return result.inside();
 }
@@ -156,6 +161,7 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
 
 #define INSTANTIATE(T)                                                                              \
     template std::vector<T> compute<T>(Product, const Problem&, const Tensors<T>&, const Options&); \
+    template void compute_into<T>(Product, const Problem&, const Tensors<T>&, const Options&, T*);  \
     template Exact exact<T>(Product, const Problem&, const Tensors<T>&);                            \
     template void check_close<T>(const Exact&, const Activation&, const std::vector<T>&, double);   \
     template const char* type_name<T>();                                                            \

@@ -23,6 +23,10 @@ inline constexpr Product products[] = {Product::forward, Product::grad_input, Pr
 /// between guards, which a check watches.
 template <class T>
 std::vector<T> compute(Product product, const Problem& p, const Tensors<T>& t, const tconv::Options& options);
+/// The same, where the caller has room for `result_size` numbers.
+template <class T>
+void compute_into(Product product, const Problem& p, const Tensors<T>& t, const tconv::Options& options, T* result);
+Index result_size(Product product, const tconv::Geometry<tconv::dynamic>& g);
 
 /// The sums before the activation, and the sums of the absolute values of their terms.
 struct Exact {
