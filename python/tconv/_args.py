@@ -216,8 +216,12 @@ def _are(rank: int) -> str:
 
 def extents(operation: str, name: str, value: object, lengths: tuple[int, ...]) -> tuple[int, ...]:
     """A shape: integers >= 0; their number is one of `lengths`, if there are any."""
-    if type(value) is tuple and len(value) in lengths and all(type(n) is int and 0 <= n <= LARGEST for n in value):
-        return value  # nearly always
+    if type(value) is tuple and (not lengths or len(value) in lengths):
+        for n in value:
+            if type(n) is not int or not 0 <= n <= LARGEST:
+                break
+        else:
+            return value  # nearly always
     entries = enumerate(_shape_entries(operation, name, value, lengths))
     return tuple(integer(operation, f"{name}[{axis}]", entry, least=0) for axis, entry in entries)
 
