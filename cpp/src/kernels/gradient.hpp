@@ -58,20 +58,28 @@ void strip(const Strip<typename V::value>& s) {
         const T* a[M];
         each<M>([&](auto m) TCONV_INLINE { a[m] = rows[m] + s.offset; });
         rows = segment + 1 < s.segments ? rows + most_gradient_rows : s.next;
-        for (Index k = 0; k < s.numbers;) {
-            for (int m = 0; m < M; ++m) __builtin_prefetch(rows[m] + s.offset + k);
+        const auto ask = [&](Index k) TCONV_INLINE {
+            each<M>([&](auto m) TCONV_INLINE { __builtin_prefetch(rows[m] + s.offset + k); });
             __builtin_prefetch(ahead, 0, 2);
             ahead += line;
-            const Index end = s.numbers - k < line ? s.numbers : k + line;
-            for (; k < end; ++k, panel += 2 * W) {
-                typename V::reg b[NV];
-                each<NV>([&](auto v) TCONV_INLINE { b[v] = V::keep(V::load(panel + v * W)); });
-                each<M>([&](auto m) TCONV_INLINE {
-                    const auto x = V::set1(a[m][k]);
-                    each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(x, b[v], sum[m][v]); });
-                });
-            }
+        };
+        const auto add = [&](Index k) TCONV_INLINE {
+            typename V::reg b[NV];
+            each<NV>([&](auto v) TCONV_INLINE { b[v] = V::keep(V::load(panel + v * W)); });
+            each<M>([&](auto m) TCONV_INLINE {
+                const auto x = V::set1(a[m][k]);
+                each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(x, b[v], sum[m][v]); });
+            });
+            panel += 2 * W;
+        };
+        Index k = 0;
+        for (; k + line <= s.numbers; k += line) {
+            ask(k);
+#pragma GCC unroll 4
+            for (int i = 0; i < line; ++i) add(k + i);
         }
+        if (k < s.numbers) ask(k);
+        for (; k < s.numbers; ++k) add(k);
     }
     const Index last = s.columns - (NV - 1) * W;  // of the last vector
     T* to[M];
