@@ -16,6 +16,7 @@ void outer(const Outer<typename V::value>& o) {
     for (int m = 0; m < M; ++m)
         for (int v = 0; v < NV; ++v) sum[m][v] = V::zero();
     const T *rows = o.rows, *columns = o.columns;
+#pragma GCC unroll 4
     for (Index k = 0; k < o.lines; ++k, rows += most_gradient_rows, columns += 2 * W) {
         typename V::reg b[NV];
         for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(columns + v * W));

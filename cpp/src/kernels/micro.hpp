@@ -72,6 +72,7 @@ void multiply(const Tile<typename V::value>& t) {
         for (Index tap = 0; tap < t.taps; ++tap, rows += TileRows) {
             const T* a[M];
             each<M>([&](auto m) TCONV_INLINE { a[m] = rows[m] + t.offset; });
+#pragma GCC unroll 4
             for (Index k = 0; k < channels; ++k, panel += NV * W) {
                 typename V::reg b[NV];
                 each<NV>([&](auto v) TCONV_INLINE { b[v] = V::keep(V::load(panel + v * W)); });

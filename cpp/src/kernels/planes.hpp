@@ -68,6 +68,7 @@ void planes_of(const PlaneTile<typename V::value>& t, Index column, Index first)
                 for (Index k = 0; k < t.channels; ++k, next += to_plane) __builtin_prefetch(next);
             }
         }
+#pragma GCC unroll 4
         for (Index k = 0; k < end; k += to_channel, x += to_plane) {
             constexpr int each_other = Apart ? 2 : 1, columns = M / each_other;
             each<each_other>([&](auto odd) TCONV_INLINE {
