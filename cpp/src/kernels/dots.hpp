@@ -56,6 +56,7 @@ void dots_of_rows(const Tile<typename V::value>& t, Index first, Index column) {
     for (Index tap = 0; tap < t.taps; ++tap, rows += TileRows, panel += t.columns * depth) {
         const T* a[M];
         each<M>([&](auto m) TCONV_INLINE { a[m] = rows[m] + t.offset; });
+#pragma GCC unroll 4
         for (Index k = 0; k < whole; k += W) dots_of_vector<V, M, N, true>(a, k, W, panel, depth, sum);
         if constexpr (Rest) dots_of_vector<V, M, N, false>(a, whole, rest, panel, depth, sum);
     }
@@ -131,6 +132,7 @@ inline TCONV_INLINE void dots_in_line(const DotsLine<typename V::value>& t, Inde
         const T* a[M];
         a[0] = pixels[tap] + first;
         each<M - 1>([&](auto m) TCONV_INLINE { a[m + 1] = a[m] + row_step; });
+#pragma GCC unroll 4
         for (Index k = 0; k < whole; k += W) dots_of_vector<V, M, N, true>(a, k, W, panel, depth, sum);
         if constexpr (Rest) dots_of_vector<V, M, N, false>(a, whole, rest, panel, depth, sum);
     }

@@ -122,6 +122,7 @@ void some_lanes(const Lanes<typename V::value>& l, Index n, Index last) {
     each<Taps>([&](auto t) TCONV_INLINE { each<NV>([&](auto v) TCONV_INLINE { sum[t][v] = V::zero(); }); });
     const T *x = l.x + n, *dy = l.dy + (One ? 0 : n);
     const auto add = [&](const auto& load) TCONV_INLINE {
+#pragma GCC unroll 2
         for (Index i = 0; i < l.pixels; ++i, x += l.x_step, dy += l.dy_step) {
             typename V::reg a[NV];
             each<NV>([&](auto v) TCONV_INLINE { a[v] = V::keep(load(x + v * W)); });

@@ -165,6 +165,7 @@ inline TCONV_INLINE void some_planes(const Planes<typename V::value>& p, Index c
     };
     each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
     const T *from = p.from + i, *weights = p.weights + c;
+#pragma GCC unroll 4
     for (const Met *met = p.met, *end = met + p.numbers; met < end; ++met) {
         const T *x = from + met->at, *w = weights + met->row * p.channels;
         if constexpr (M < NV) {  // the fewer stay in registers
