@@ -16,9 +16,9 @@ using detail::Columns;
 using detail::Step;
 
 // Measured with float32 and AVX2, in products: what a full panel computes in the time of the thing named.
-constexpr double half_panel = 0.75;                       // a half panel's time, of a full one's
-constexpr double per_row = 250, per_tap = 64;             // of direct: finding and storing a row, its pixel under a tap
-constexpr double slower_gradient = 1.1, per_turned = 45;  // of direct: the input gradient's products, its weights
+constexpr double half_panel = 0.75;            // a half panel's time, of a full one's
+constexpr double per_row = 250, per_tap = 64;  // of direct: finding and storing a row, its pixel under a tap
+constexpr double slower_gradient = 1.05, per_turned = 45;  // of direct: the input gradient's products, its weights
 constexpr double slower_dots = 1.1, per_dot = 48, per_column = 4;
 constexpr double slower_tiles = 1.06;                   // products of tiles go through more memory
 constexpr double slower_parts = 0.03, most_parts = 11;  // for each part of the taps: its rows are read again
@@ -35,7 +35,7 @@ constexpr double slower_part_reads = 2;                      // of parts: their 
 constexpr double per_streamed_byte = 2.5;                    // of weights that a block of tiles meets
 constexpr double per_packed = 45;                            // a number transformed in double precision, and written
 constexpr double least_gain = 1.08;                          // or direct it is
-constexpr double least_gradient_gain = 1.02;                 // the same of the input gradient
+constexpr double least_gradient_gain = 1.05;                 // the same of the input gradient
 constexpr double least_products = 1 << 20;                   // of direct, for a look at what is fast
 constexpr Index least_channels = 8;                          // of the source
 constexpr std::size_t most_windows = 16;
