@@ -12,7 +12,9 @@
 
 namespace oracle {
 
+using problems::problem;
 using problems::Problem;
+using problems::same;
 using problems::Tensors;
 using tconv::Index;
 

@@ -8,13 +8,26 @@ using namespace tconv;
 using Kind = Activation::Kind;
 using Axes = std::vector<Axis>;
 
+Problem problem(std::string name, Index batch, Index channels, Index filters, Index groups, Axes axes,
+                DataFormat format) {
+    Problem p{std::move(name), {}};
+    p.geometry.batch = batch;
+    p.geometry.in_channels = channels;
+    p.geometry.filters = filters;
+    p.geometry.groups = groups;
+    p.geometry.axes = std::move(axes);
+    p.format = format;
+    return p;
+}
+
+Axis same(Index in, Index kernel, Index stride, Index dilation) {
+    return resolve({in, kernel, stride, dilation}, Padding::same());
+}
+
 namespace {
 
 Axis valid(Index in, Index kernel, Index stride = 1, Index dilation = 1) {
     return resolve({in, kernel, stride, dilation}, Padding::valid());
-}
-Axis same(Index in, Index kernel, Index stride = 1, Index dilation = 1) {
-    return resolve({in, kernel, stride, dilation}, Padding::same());
 }
 Axis cropped(Index in, Index kernel, Index stride, Index dilation, Index begin, Index end) {
     return resolve({in, kernel, stride, dilation}, Padding::crop(begin, end));
@@ -23,13 +36,7 @@ Axis cropped(Index in, Index kernel, Index stride, Index dilation, Index begin, 
 std::vector<Problem> make_table() {
     std::vector<Problem> all;
     const auto add = [&all](std::string name, Index batch, Index channels, Index filters, Index groups, Axes axes) {
-        Problem p{std::move(name), {}};
-        p.geometry.batch = batch;
-        p.geometry.in_channels = channels;
-        p.geometry.filters = filters;
-        p.geometry.groups = groups;
-        p.geometry.axes = std::move(axes);
-        all.push_back(std::move(p));
+        all.push_back(problem(std::move(name), batch, channels, filters, groups, std::move(axes)));
     };
 
     // Channel counts around the widths of vectors, panels and tiles.

@@ -29,6 +29,11 @@ struct Problem {
     }
 };
 
+Problem problem(std::string name, Index batch, Index channels, Index filters, Index groups,
+                std::vector<tconv::Axis> axes, tconv::DataFormat format = tconv::DataFormat::channels_last);
+/// An axis with `padding="same"`.
+tconv::Axis same(Index in, Index kernel, Index stride = 1, Index dilation = 1);
+
 /// What has a reason to be looked at: every regime of the drivers, small enough for naive loops.
 const std::vector<Problem>& table();
 

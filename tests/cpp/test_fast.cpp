@@ -14,16 +14,6 @@ Axis cropped(Index in, Index kernel, Index stride, Index crop = 0, Index dilatio
     return resolve({in, kernel, stride, dilation}, Padding::crop(crop, crop));
 }
 
-Problem problem(std::string name, Index batch, Index channels, Index filters, Index groups, std::vector<Axis> axes) {
-    Problem p{std::move(name), {}};
-    p.geometry.batch = batch;
-    p.geometry.in_channels = channels;
-    p.geometry.filters = filters;
-    p.geometry.groups = groups;
-    p.geometry.axes = std::move(axes);
-    return p;
-}
-
 /// Every scheme, along one axis and several; boxes and blocks that are full and that are not; phases with other taps.
 const std::vector<Problem>& fast_problems() {
     static const std::vector<Problem> all = {

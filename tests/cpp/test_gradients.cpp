@@ -7,23 +7,6 @@ using namespace oracle;
 
 namespace {
 
-Problem problem(std::string name, Index batch, Index channels, Index filters, Index groups, std::vector<Axis> axes,
-                DataFormat format = DataFormat::channels_last) {
-    Problem p{std::move(name), {}};
-    p.bias = false;
-    p.format = format;
-    p.geometry.batch = batch;
-    p.geometry.in_channels = channels;
-    p.geometry.filters = filters;
-    p.geometry.groups = groups;
-    p.geometry.axes = std::move(axes);
-    return p;
-}
-
-Axis same(Index in, Index kernel, Index stride, Index dilation = 1) {
-    return resolve({in, kernel, stride, dilation}, Padding::same());
-}
-
 /// Every way of the kernel gradient to cut the pixels: one box, parts of boxes, more boxes than one total takes.
 std::vector<Problem> long_problems() {
     return {

@@ -42,20 +42,6 @@ class Counting : public std::pmr::memory_resource {
 
 constexpr int plenty = 1000;
 
-Problem problem(std::string name, Index batch, Index channels, Index filters, Index groups, std::vector<Axis> axes,
-                DataFormat format = DataFormat::channels_last) {
-    Problem p{std::move(name), {}};
-    p.geometry.batch = batch;
-    p.geometry.in_channels = channels;
-    p.geometry.filters = filters;
-    p.geometry.groups = groups;
-    p.geometry.axes = std::move(axes);
-    p.format = format;
-    return p;
-}
-
-Axis same(Index in, Index kernel, Index stride) { return resolve({in, kernel, stride, 1}, Padding::same()); }
-
 /// One of each worker.
 const std::vector<Problem>& all_problems() {
     constexpr DataFormat first = DataFormat::channels_first;

@@ -14,56 +14,49 @@ Axis cropped(Index in, Index kernel, Index stride, Index begin = 0, Index end = 
     return resolve({in, kernel, stride, dilation}, Padding::crop(begin, end));
 }
 
-Problem problem(std::string name, Index batch, Index channels, Index filters, Index groups, std::vector<Axis> axes) {
-    Problem p{std::move(name), {}};
-    p.format = DataFormat::channels_first;
-    p.geometry.batch = batch;
-    p.geometry.in_channels = channels;
-    p.geometry.filters = filters;
-    p.geometry.groups = groups;
-    p.geometry.axes = std::move(axes);
-    return p;
+Problem in_planes(std::string name, Index batch, Index channels, Index filters, Index groups, std::vector<Axis> axes) {
+    return problem(std::move(name), batch, channels, filters, groups, std::move(axes), DataFormat::channels_first);
 }
 
 /// Lines that fill vectors and that don't, whole images and parts; phases in one window and in several; runs of all
 /// lengths; sums of one part and of many.
 const std::vector<Problem>& plane_problems() {
     static const std::vector<Problem> all = {
-        problem("kernel equals stride", 2, 24, 24, 1, {cropped(5, 2, 2), cropped(40, 2, 2)}),
-        problem("pixels in place", 2, 24, 1, 1, {cropped(9, 2, 2), cropped(43, 2, 2)}),
-        problem("pixels in place, whole lines", 1, 5, 2, 1, {cropped(30, 2, 2), cropped(17, 2, 2)}),
-        problem("pixels in place, cropped", 1, 6, 1, 1, {cropped(21, 2, 2, 3, 2), cropped(38, 2, 2, 1, 5)}),
-        problem("pixels in place, inside of a line", 2, 20, 2, 1, {cropped(999, 4, 2, 1, 1)}),
-        problem("pixels in place, inside of a line, groups", 1, 12, 4, 2, {cropped(1403, 7, 1, 3, 3)}),
-        problem("pixels in place, groups", 2, 6, 6, 3, {cropped(13, 2, 2), cropped(33, 1, 1)}),
-        problem("one filter", 1, 20, 1, 1, {cropped(15, 4, 2, 1, 1), cropped(29, 4, 2, 1, 1)}),
-        problem("three filters", 2, 20, 3, 1, {cropped(16, 4, 2, 1, 1), cropped(33, 4, 2, 1, 1)}),
-        problem("windows of one phase", 1, 12, 32, 1, {cropped(19, 3, 2, 1, 0), cropped(41, 3, 2, 0, 1)}),
-        problem("runs of three", 1, 7, 5, 1, {cropped(20, 9, 3, 4, 4), cropped(31, 9, 3, 3, 4)}),
-        problem("runs of four", 1, 9, 21, 1, {cropped(14, 4, 4), cropped(37, 8, 4, 2, 2)}),
-        problem("runs of eight", 1, 21, 21, 1, {cropped(200, 16, 8, 4, 4)}),
-        problem("a run of a part", 1, 6, 9, 1, {cropped(14, 3, 5), cropped(37, 3, 5)}),
-        problem("runs with gaps", 1, 6, 9, 1, {cropped(210, 2, 6, 0, 0, 2)}),
-        problem("a run longer than any", 1, 3, 1, 1, {cropped(193, 300, 300)}),
-        problem("deep sums", 1, 700, 17, 1, {cropped(200, 4, 2, 1, 1)}),
-        problem("many taps", 1, 40, 7, 1, {cropped(20, 5, 1, 2, 2), cropped(30, 7, 1, 3, 3)}),
-        problem("dilation", 1, 16, 24, 1, {cropped(30, 3, 1, 0, 0, 2), cropped(37, 3, 1, 3, 0, 3)}),
-        problem("stride and dilation", 1, 16, 24, 1, {cropped(30, 3, 2, 0, 0, 2), cropped(37, 3, 3, 0, 0, 2)}),
-        problem("crops", 1, 8, 16, 1, {cropped(40, 5, 2, 9, 3), cropped(45, 5, 2, 0, 11)}),
-        problem("volume", 1, 12, 10, 1, {cropped(4, 2, 2), cropped(9, 3, 2, 1, 1), cropped(25, 4, 2, 1, 1)}),
-        problem("groups", 2, 24, 36, 3, {cropped(15, 4, 2, 1, 1), cropped(26, 4, 2, 1, 1)}),
-        problem("beyond the input", 1, 8, 12, 1, {{15, 47, 3, 2, 1, -9}, {200, 419, 4, 2, 1, 6}}),
-        problem("one tap", 1, 9, 40, 1, {cropped(217, 1, 1)}),
-        problem("long lines", 2, 24, 24, 1, {cropped(3, 2, 2), cropped(67, 2, 2)}),
-        problem("long lines of one phase", 1, 5, 11, 1, {cropped(4, 1, 1), cropped(69, 1, 1)}),
-        problem("long lines of four phases", 1, 9, 7, 1, {cropped(5, 4, 4), cropped(71, 4, 4)}),
-        problem("long lines of two windows", 1, 20, 40, 1, {cropped(900, 4, 2, 1, 1)}),
-        problem("long lines in parts", 1, 100, 9, 1, {cropped(413, 2, 2)}),
-        problem("long lines of groups", 2, 12, 54, 3, {cropped(4, 2, 2), cropped(66, 2, 2)}),
-        problem("long lines, pixels apart", 1, 3, 9, 1, {cropped(6, 4, 2, 1, 1), cropped(70, 4, 2, 1, 1)}),
-        problem("long lines, pixels apart, groups", 2, 6, 12, 2, {cropped(5, 2, 1), cropped(67, 4, 2, 3, 1)}),
-        problem("long lines of a volume", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(65, 2, 2)}),
-        problem("four axes", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(3, 1, 1), cropped(25, 2, 2)}),
+        in_planes("kernel equals stride", 2, 24, 24, 1, {cropped(5, 2, 2), cropped(40, 2, 2)}),
+        in_planes("pixels in place", 2, 24, 1, 1, {cropped(9, 2, 2), cropped(43, 2, 2)}),
+        in_planes("pixels in place, whole lines", 1, 5, 2, 1, {cropped(30, 2, 2), cropped(17, 2, 2)}),
+        in_planes("pixels in place, cropped", 1, 6, 1, 1, {cropped(21, 2, 2, 3, 2), cropped(38, 2, 2, 1, 5)}),
+        in_planes("pixels in place, inside of a line", 2, 20, 2, 1, {cropped(999, 4, 2, 1, 1)}),
+        in_planes("pixels in place, inside of a line, groups", 1, 12, 4, 2, {cropped(1403, 7, 1, 3, 3)}),
+        in_planes("pixels in place, groups", 2, 6, 6, 3, {cropped(13, 2, 2), cropped(33, 1, 1)}),
+        in_planes("one filter", 1, 20, 1, 1, {cropped(15, 4, 2, 1, 1), cropped(29, 4, 2, 1, 1)}),
+        in_planes("three filters", 2, 20, 3, 1, {cropped(16, 4, 2, 1, 1), cropped(33, 4, 2, 1, 1)}),
+        in_planes("windows of one phase", 1, 12, 32, 1, {cropped(19, 3, 2, 1, 0), cropped(41, 3, 2, 0, 1)}),
+        in_planes("runs of three", 1, 7, 5, 1, {cropped(20, 9, 3, 4, 4), cropped(31, 9, 3, 3, 4)}),
+        in_planes("runs of four", 1, 9, 21, 1, {cropped(14, 4, 4), cropped(37, 8, 4, 2, 2)}),
+        in_planes("runs of eight", 1, 21, 21, 1, {cropped(200, 16, 8, 4, 4)}),
+        in_planes("a run of a part", 1, 6, 9, 1, {cropped(14, 3, 5), cropped(37, 3, 5)}),
+        in_planes("runs with gaps", 1, 6, 9, 1, {cropped(210, 2, 6, 0, 0, 2)}),
+        in_planes("a run longer than any", 1, 3, 1, 1, {cropped(193, 300, 300)}),
+        in_planes("deep sums", 1, 700, 17, 1, {cropped(200, 4, 2, 1, 1)}),
+        in_planes("many taps", 1, 40, 7, 1, {cropped(20, 5, 1, 2, 2), cropped(30, 7, 1, 3, 3)}),
+        in_planes("dilation", 1, 16, 24, 1, {cropped(30, 3, 1, 0, 0, 2), cropped(37, 3, 1, 3, 0, 3)}),
+        in_planes("stride and dilation", 1, 16, 24, 1, {cropped(30, 3, 2, 0, 0, 2), cropped(37, 3, 3, 0, 0, 2)}),
+        in_planes("crops", 1, 8, 16, 1, {cropped(40, 5, 2, 9, 3), cropped(45, 5, 2, 0, 11)}),
+        in_planes("volume", 1, 12, 10, 1, {cropped(4, 2, 2), cropped(9, 3, 2, 1, 1), cropped(25, 4, 2, 1, 1)}),
+        in_planes("groups", 2, 24, 36, 3, {cropped(15, 4, 2, 1, 1), cropped(26, 4, 2, 1, 1)}),
+        in_planes("beyond the input", 1, 8, 12, 1, {{15, 47, 3, 2, 1, -9}, {200, 419, 4, 2, 1, 6}}),
+        in_planes("one tap", 1, 9, 40, 1, {cropped(217, 1, 1)}),
+        in_planes("long lines", 2, 24, 24, 1, {cropped(3, 2, 2), cropped(67, 2, 2)}),
+        in_planes("long lines of one phase", 1, 5, 11, 1, {cropped(4, 1, 1), cropped(69, 1, 1)}),
+        in_planes("long lines of four phases", 1, 9, 7, 1, {cropped(5, 4, 4), cropped(71, 4, 4)}),
+        in_planes("long lines of two windows", 1, 20, 40, 1, {cropped(900, 4, 2, 1, 1)}),
+        in_planes("long lines in parts", 1, 100, 9, 1, {cropped(413, 2, 2)}),
+        in_planes("long lines of groups", 2, 12, 54, 3, {cropped(4, 2, 2), cropped(66, 2, 2)}),
+        in_planes("long lines, pixels apart", 1, 3, 9, 1, {cropped(6, 4, 2, 1, 1), cropped(70, 4, 2, 1, 1)}),
+        in_planes("long lines, pixels apart, groups", 2, 6, 12, 2, {cropped(5, 2, 1), cropped(67, 4, 2, 3, 1)}),
+        in_planes("long lines of a volume", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(65, 2, 2)}),
+        in_planes("four axes", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(3, 1, 1), cropped(25, 2, 2)}),
     };
     return all;
 }
@@ -131,7 +124,7 @@ TEST("planes/every edge") {
 TEST("planes/pixels in place at every end") {
     for (Index width = 20; width < 60; ++width) {
         for (const Index channels : {1, 3}) {
-            const Problem p = problem("in place", 1, channels, 1, 1, {cropped(width, 2, 2)});
+            const Problem p = in_planes("in place", 1, channels, 1, 1, {cropped(width, 2, 2)});
             check_planes<float>(p, static_cast<std::uint64_t>(width));
             check_planes<double>(p, static_cast<std::uint64_t>(width));
         }

@@ -8,16 +8,8 @@ using namespace oracle;
 namespace {
 
 Problem large(std::string name, Index channels, Index filters, Index groups, std::vector<Axis> axes) {
-    Problem p{std::move(name), {}};
-    p.geometry.batch = 2;
-    p.geometry.in_channels = channels;
-    p.geometry.filters = filters;
-    p.geometry.groups = groups;
-    p.geometry.axes = std::move(axes);
-    return p;
+    return problem(std::move(name), 2, channels, filters, groups, std::move(axes));
 }
-
-Axis same(Index in, Index kernel, Index stride) { return resolve({in, kernel, stride, 1}, Padding::same()); }
 
 /// Enough work for several threads each.
 const std::vector<Problem>& large_problems() {
