@@ -109,7 +109,6 @@ Product<T>::Product(const detail::Packed<T>& packed, const std::vector<AxisMap>&
     for (std::size_t a = 0; a < maps.size(); ++a)
         dead_targets_ = dead_targets_ || has_dead_targets(packed.phases[a], maps[a]);
     worker_bytes_ = counter.used();
-    if (planes_) shared_bytes_ = planes_->turned_numbers * packed.product_groups * bytes;
 }
 
 template <class T>

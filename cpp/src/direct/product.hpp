@@ -30,7 +30,10 @@ class Product {
     /// That are given work.
     int threads() const { return threads_; }
     /// Bytes of memory that a call takes.
-    Index workspace() const { return worker_bytes_ * threads_ + shared_bytes_; }
+    Index workspace() const {
+        const Index turned = planes_ ? planes_->turned_numbers * packed_.product_groups : 0;
+        return worker_bytes_ * threads_ + turned * static_cast<Index>(sizeof(compute_t<T>));
+    }
     const std::optional<PlaneGrid>& planes() const { return planes_; }
 
   private:
@@ -43,7 +46,7 @@ class Product {
     std::optional<Tiling> tiling_;
     bool dead_targets_ = false;  // some that no tap reaches
     int threads_ = 1;
-    Index worker_bytes_ = 0, shared_bytes_ = 0;
+    Index worker_bytes_ = 0;
 };
 
 }  // namespace tconv
