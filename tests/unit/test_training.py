@@ -323,6 +323,15 @@ def test_gradients_that_are_no_numbers_are_reported():
     assert model.optimizer.iterations == 0
 
 
+@pytest.fixture
+def _ctrl_c_counts():
+    """A shell ignores it for what it starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_counts")
 def test_ctrl_c_leaves_whole_steps_and_the_last_checkpoint(tmp_path, monkeypatch):
     """Here it comes in the midst of the fifth step, of two in the second epoch, after some of its weights."""
     pytest.importorskip("h5py")
