@@ -26,6 +26,13 @@ bool runs(Isa isa) {
 #else
             return false;
 #endif
+        case Isa::avx512:
+#if defined(__x86_64__)
+            return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && runs(Isa::avx2);
+#else
+            return false;
+#endif
         case Isa::best:
             break;
     }

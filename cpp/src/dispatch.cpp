@@ -6,6 +6,7 @@
 
 #include <tconv/error.hpp>
 
+#include "checked.hpp"
 #include "cpu.hpp"
 
 namespace tconv {
@@ -25,6 +26,8 @@ struct Entry {
 
 const Entry entries[] = {
 #if defined(__x86_64__)
+    {Isa::avx512, "avx512", &avx512::kernels_float, &avx512::kernels_double, &avx512::converters,
+     &avx512::gradient_float, &avx512::gradient_double, &avx512::fast_float, &avx512::fast_double},
     {Isa::avx2, "avx2", &avx2::kernels_float, &avx2::kernels_double, &avx2::converters, &avx2::gradient_float,
      &avx2::gradient_double, &avx2::fast_float, &avx2::fast_double},
 #endif
@@ -69,6 +72,20 @@ const FastKernels<double>& fast_kernels_for<double>(Isa isa) {
     return *entry(isa).fast_double;
 }
 const Converters& converters_for(Isa isa) { return *entry(isa).converters; }
+
+Isa narrower(Isa isa) { return isa == Isa::avx512 ? Isa::avx2 : isa; }
+
+template <class C>
+Isa isa_for(Isa isa, Index count) {
+    const Isa other = isa == Isa::best ? narrower(best_isa()) : isa;
+    const auto lanes = [count](Isa its) {
+        const Index vector = kernels_for<C>(its).width / 2;
+        return ceil_div(count, vector) * vector;
+    };
+    return lanes(other) < lanes(isa) ? other : isa;
+}
+template Isa isa_for<float>(Isa, Index);
+template Isa isa_for<double>(Isa, Index);
 
 std::vector<Isa> compiled_isas() {
     std::vector<Isa> isas;

@@ -16,4 +16,11 @@ template <class T>
 const FastKernels<T>& fast_kernels_for(Isa isa);
 const Converters& converters_for(Isa isa);
 
+/// The instruction set whose vectors are half as long as those of `isa`, and as fast; `isa` itself, if there is none.
+Isa narrower(Isa isa);
+/// What Isa::best means for sums of `count` lanes, each of type C: narrower vectors where many lanes of the best ones
+/// would be empty. Any other isa stands for itself.
+template <class C>
+Isa isa_for(Isa isa, Index count);
+
 }  // namespace tconv

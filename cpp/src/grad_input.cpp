@@ -42,13 +42,17 @@ Layout layout_of(DataFormat format, Index channels, const std::vector<Index>& ex
 template <class T>
 struct Suited {
     Layout x_layout, dy_layout;
+    Isa planes_isa, taps_isa, channels_isa;
     bool planes, taps, pixels;
 
     Suited(const Geometry<dynamic>& g, const Options& options)
         : x_layout(layout_of(options.data_format, g.in_channels, extents_of(g, &Axis::in))),
           dy_layout(layout_of(options.data_format, g.filters, extents_of(g, &Axis::out))),
-          planes(PlanesWork<T>::suits(g, x_layout, dy_layout, options.isa)),
-          pixels(PixelsWork<T>::suits(g, options.isa)) {
+          planes_isa(isa_for<compute_t<T>>(options.isa, g.axes.back().in)),
+          taps_isa(isa_for<compute_t<T>>(options.isa, g.groups)),
+          channels_isa(isa_for<compute_t<T>>(options.isa, g.in_channels / g.groups)),
+          planes(PlanesWork<T>::suits(g, x_layout, dy_layout, planes_isa)),
+          pixels(PixelsWork<T>::suits(g, channels_isa)) {
         const Index pairs = g.in_channels / g.groups * (g.filters / g.groups);
         taps = pairs > 0 && pairs <= std::min(most_lane_pairs, 2 * g.groups);
     }
@@ -72,7 +76,7 @@ struct FastView {
     FastDecision decision;
 
     FastView(const Geometry<dynamic>& g, const Options& options)
-        : columns(g, Direction::grad_input, kernels_for<C>(options.isa).tile_rows, kernels_for<C>(options.isa).width) {
+        : columns(columns_for<C>(g, Direction::grad_input, options.isa)) {
         for (const Axis& axis : g.axes) maps.push_back(backward_map(axis));
         decision = decide(columns, maps, g.batch, sizeof(C), options.data_format, options.algorithm, false);
     }
@@ -100,7 +104,7 @@ bool compute_fast(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* d
     const KernelRows<C> rows{
         numbers,      0, view.columns.source_channels, g.in_channels / g.groups, g.filters / g.groups * g.in_channels,
         g.in_channels};
-    FastPacked<T> packed(view.columns, *view.decision.choice, options.isa, options.memory);
+    FastPacked<T> packed(view.columns, *view.decision.choice, options.memory);
     const FastProduct<T> product(packed, view.maps, g.batch, options.data_format, threads, options.memory);
     if (const Index panels = product.streamed_panels(); panels > 0) {
         packed.reserve_panels(packed.windows.front(), panels);
@@ -122,20 +126,21 @@ void compute(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* dx, co
     if (may_be_fast(g, suited, options) && compute_fast(g, dy, kernel, dx, options, threads)) return;
 
     if (suited.planes) {
-        PlanesWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
+        PlanesWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, suited.planes_isa);
         if (work.finite)
             return run_units<PlanesWorker<T>>(work, threads, options.memory, [&work] { return work.shrink(); });
     }
     if (suited.taps) {
-        TapsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
+        TapsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, suited.taps_isa);
         run_units<TapsWorker<T>>(work, threads, options.memory, [&work] { return work.shrink(); });
     } else if (suited.pixels) {
-        PixelsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, options.isa);
+        PixelsWork<T> work(g, x_layout, dy_layout, dy, kernel, dx, suited.channels_isa);
         run_units<PixelsWorker<T>>(work, threads, options.memory, [&work] { return work.shrink(); });
     } else {
-        const KernelPanels<T> panels(g, kernel, gradient_kernels_for<compute_t<T>>(options.isa),
-                                     converters_for(options.isa), threads, options.memory);
-        LinesWork<T> work(g, x_layout, dy_layout, dy, dx, panels, options.isa);
+        const Isa isa = suited.channels_isa;
+        const KernelPanels<T> panels(g, kernel, gradient_kernels_for<compute_t<T>>(isa), converters_for(isa), threads,
+                                     options.memory);
+        LinesWork<T> work(g, x_layout, dy_layout, dy, dx, panels, isa);
         run_units<LinesWorker<T>>(work, threads, options.memory, [&work] { return work.shrink(); });
     }
 }

@@ -60,19 +60,28 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
         if (in_place) results = dkernel;
     }
     const KernelWork<T> shared{sums, x_layout, dy_layout, x, dy, results};
-    const Kernels<C>& kernels = kernels_for<C>(options.isa);
-    const GradientKernels<C>& gradient = gradient_kernels_for<C>(options.isa);
     const bool gathered = !std::is_same_v<T, C> || x_layout.channel != 1 || dy_layout.channel != 1;
     const bool few = g.groups == 1 && !gathered && sums.filters * sums.taps <= most_shared_pairs;
     if (few || sums.channels * sums.filters <= std::min(most_lane_pairs, 2 * g.groups)) {
-        LanesWork<T> work{shared, g.groups, sums.channels, 0,         gathered || sums.channels * sums.filters > 1,
-                          few,    kernels,  gradient,      converters};
-        if (few) work.lanes = g.in_channels, work.channels = 1, work.gathered = false;
-        work.lanes_of_unit = work.lanes;
+        const Index lanes = few ? g.in_channels : g.groups;
+        const Isa isa = isa_for<C>(options.isa, lanes);
+        LanesWork<T> work{shared,
+                          lanes,
+                          few ? 1 : sums.channels,
+                          lanes,
+                          !few && (gathered || sums.channels * sums.filters > 1),
+                          few,
+                          kernels_for<C>(isa),
+                          gradient_kernels_for<C>(isa),
+                          converters};
         run_units<LanesWorker<T>>(work, threads, options.memory, [&work] { return work.shrink(); });
     } else {
+        // Vectors lie along whichever of the two fills them better.
+        Isa isa = isa_for<C>(options.isa, sums.channels);
+        if (isa != options.isa) isa = isa_for<C>(options.isa, sums.taps * sums.filters);
+        const GradientKernels<C>& gradient = gradient_kernels_for<C>(isa);
         OuterCut cut(sums, gathered, gradient.tile_rows, gradient.width);
-        const OuterWork<T> work{shared, cut, kernels, gradient, converters};
+        const OuterWork<T> work{shared, cut, kernels_for<C>(isa), gradient, converters};
         run_units<OuterWorker<T>>(work, threads, options.memory, [&cut] { return cut.shrink(); });
     }
     if (!in_place) add_parts(sums, results, converters, dkernel, threads);

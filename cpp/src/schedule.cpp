@@ -73,7 +73,7 @@ struct BoxCosts {
 
     BoxCosts(const FastGrid& grid, Index box) {
         const FastWindow& w = grid.window;
-        const double tiles = number(grid.boxes.points_of(box)), width = number(grid.columns.columns.full_width);
+        const double tiles = number(grid.boxes.points_of(box)), width = number(grid.columns.columns.panel.width);
         analysed = grid.plain ? 0 : tiles * number(w.parts * w.points) * per_analysed;
         panel = tiles * number(w.points) * width *
                 (number(w.parts * grid.columns.columns.source_channels) + (grid.plain ? 0 : per_synthesised));

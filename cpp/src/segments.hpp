@@ -47,6 +47,14 @@ class Segments {
                inner < reach_.high(inner_, i);
     }
 
+    /// Whether some tap is inside: along all axes but the last, for the pixels of a line; along the last one, for a
+    /// pixel.
+    bool met(Index line) const {
+        const Index* outer = outer_ + line * outer_taps_;
+        return std::any_of(outer, outer + outer_taps_, [](Index at) { return at >= 0; });
+    }
+    bool met_along(Index i) const { return reach_.low(inner_, i) < reach_.high(inner_, i); }
+
     /// A segment of `count` pixels of a line, from pixel i on, its numbers from channel `channel` on:
     /// even(first, count, from, step) for pixels whose segments are whole and evenly spaced, one(pixel, from, low,
     /// high) for others, of whose segment only the numbers [low, high) are inside. Pixels count from i.

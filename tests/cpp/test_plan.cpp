@@ -101,6 +101,32 @@ TEST("plan/one packed kernel serves every batch, extent, crop and format") {
     }
 }
 
+/// Which vectors Isa::best stands for may follow from the shape, but it is one instruction set's, and a plan knows it.
+TEST("plan/the best vectors are those of one instruction set") {
+    for (const Index channels : {3, 8, 24, 40, 64})
+        for (const Index filters : {1, 12, 24, 64})
+            for (const DataFormat format : {DataFormat::channels_last, DataFormat::channels_first}) {
+                const Problem p =
+                    problem("best", 2, channels, filters, 1, {{9, 18, 4, 2, 1, 1}, {7, 14, 4, 2, 1, 1}}, format);
+                const harness::Subject subject(describe(p));
+                const Tensors<float> t(p);
+                for (const Product product : {Product::forward, Product::grad_input, Product::grad_kernel}) {
+                    const std::vector<float> best = compute(product, p, t, p.options());
+                    bool same = false;
+                    for (const Isa isa : available_isas()) {
+                        Options options = p.options();
+                        options.isa = isa;
+                        same = same || same_bits(compute(product, p, t, options), best);
+                    }
+                    CHECK(same);
+                }
+                Options direct = p.options();  // a plan that is kept may be fast where a single call is not
+                direct.algorithm = Algorithm::direct;
+                const Plan<float, dynamic> plan(p.geometry, t.kernel.data(), direct);
+                CHECK(same_bits(run(plan.at(p.geometry, direct), p, t), compute(Product::forward, p, t, direct)));
+            }
+}
+
 TEST("plan/what is packed depends on the kernel's axes alone") {
     const std::vector<float> kernel(3 * 5 * 4, 1);
     Geometry<1> g;

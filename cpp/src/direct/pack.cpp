@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include <tconv/error.hpp>
 
@@ -18,10 +19,11 @@ namespace {
 // Products in a step, and taps in one: a panel of a step fits the second cache beside the rows it meets.
 constexpr Index step_products = 1024, step_taps = 32;
 // What the choice of windows weighs, in products: finding a row, a row's pixel under a tap, a column stored alone;
-// and the time of a half panel, whose few sums wait for each other, as a part of a full one's.
-constexpr double per_row = 160, per_tap = 64, per_scattered = 16, half_panel = 0.75;
+constexpr double per_row = 160, per_tap = 64, per_scattered = 16;
 // A product in dots beside one in panels, the sum over a vector's lanes, and the rows that a join wastes at the ends.
-constexpr double slower_dots = 1.1, per_dot = 48, wasted_rows = 1.1;
+constexpr double slower_dots = 1.1, per_lane = 6, wasted_rows = 1.1;
+// Of narrower vectors, or the best ones it is: fast algorithms and sums of many rows fill those.
+constexpr double least_gain = 1.05;
 // Columns of a depthwise block.
 constexpr Index depthwise_columns = 64;
 
@@ -29,7 +31,7 @@ Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multipl
 
 }  // namespace
 
-Columns::Columns(const Geometry<dynamic>& g, Direction direction_, Index tile_rows_, Index full_width_)
+Columns::Columns(const Geometry<dynamic>& g, Direction direction_, const PanelShape& panel_)
     : direction(direction_),
       groups(g.groups),
       in_channels(g.in_channels),
@@ -37,8 +39,7 @@ Columns::Columns(const Geometry<dynamic>& g, Direction direction_, Index tile_ro
       axes(g.axes),
       form(g.groups > 1 && g.in_channels == g.groups && g.filters == g.groups ? Form::depthwise : Form::panels),
       product_groups(form == Form::depthwise ? 1 : g.groups),
-      tile_rows(tile_rows_),
-      full_width(full_width_) {
+      panel(panel_) {
     const bool forward = direction == Direction::forward;
     source_channels = (forward ? in_channels : filters) / product_groups;
     target_channels = (forward ? filters : in_channels) / product_groups;
@@ -54,13 +55,13 @@ Columns::Columns(const Geometry<dynamic>& g, Direction direction_, Index tile_ro
 
 Index Columns::depth(const Step& step) const {
     const Index channels = step.last_channel - step.first_channel;
-    return form == Form::dots ? round_up(channels, full_width / 2) : channels;
+    return form == Form::dots ? round_up(channels, panel.width / 2) : channels;
 }
 
 /// The time of a row in all windows, in products: those computed, padding included, and what else takes as long.
 double Columns::cost(const std::vector<Window>& candidate, Form how) const {
     const auto number = [](Index n) { return static_cast<double>(n); };
-    const Index lanes = full_width / 2;
+    const Index lanes = panel.width / 2;
     double sum = 0;
     bool waste = false;
     for (const Window& window : candidate) {
@@ -69,12 +70,13 @@ double Columns::cost(const std::vector<Window>& candidate, Form how) const {
         sum += per_row + per_tap * number(window.taps);
         waste = waste || (window.members.size() > 1 && window.taps > 1);
         if (how == Form::dots) {
-            sum += number(columns) * (number(window.taps * round_up(source_channels, lanes)) * slower_dots + per_dot);
+            sum += number(columns) *
+                   (number(window.taps * round_up(source_channels, lanes)) * slower_dots + per_lane * number(lanes));
             continue;
         }
-        for (Index first = 0; first < columns; first += full_width) {
-            const Index real = std::min(full_width, columns - first);
-            const double width = number(full_width) * (real > lanes ? 1.0 : half_panel);
+        for (Index first = 0; first < columns; first += panel.width) {
+            const Index real = std::min(panel.width, columns - first);
+            const double width = number(panel.width) * (real > lanes ? 1.0 : panel.half_panel);
             sum += number(window.taps) * number(source_channels) * width;
             if (first / run != (first + real - 1) / run) sum += per_scattered * number(real);
         }
@@ -88,13 +90,12 @@ void Columns::choose_windows() {
         windows = make_windows(phases, Join::none);
         return;
     }
-    double least = 0;
     for (const Join join : {Join::none, Join::last_axis, Join::all_axes}) {
         std::vector<Window> candidate = make_windows(phases, join);
         for (const Form how : {Form::panels, Form::dots}) {
-            const double time = cost(candidate, how);
-            if (!windows.empty() && time >= least) continue;
-            least = time;
+            const double its_time = cost(candidate, how);
+            if (!windows.empty() && its_time >= time) continue;
+            time = its_time;
             windows = candidate;
             form = how;
         }
@@ -117,14 +118,14 @@ void Columns::make_steps() {
 }
 
 void Columns::make_blocks() {
-    block_columns = form == Form::depthwise ? depthwise_columns : full_width;
+    block_columns = form == Form::depthwise ? depthwise_columns : panel.width;
     Checked size = 0;
     for (std::size_t w = 0; w < windows.size(); ++w) {
         const Index columns = static_cast<Index>(windows[w].members.size()) * target_channels;
         Checked depth_of_window = 0;
         for (const Step& step : steps[w]) depth_of_window = depth_of_window + products(step);
         for (Index first = 0; first < columns; first += block_columns) {
-            const Index real = std::min(block_columns, columns - first), width = round_up(real, full_width / 2);
+            const Index real = std::min(block_columns, columns - first), width = round_up(real, panel.width / 2);
             const Index panel = form == Form::dots ? real : width;
             blocks.push_back({static_cast<Index>(w), first, real, width, panel, size.value(), group_bias});
             size = size + depth_of_window * panel;
@@ -135,11 +136,24 @@ void Columns::make_blocks() {
     if ((size * product_groups).overflowed()) throw std::bad_alloc();
 }
 
+Columns faster(Columns a, Columns b) { return b.time * least_gain < a.time ? std::move(b) : std::move(a); }
+
+template <class C>
+Columns columns_for(const Geometry<dynamic>& g, Direction direction, Isa isa) {
+    const PanelShape& panel = kernels_for<C>(isa);
+    const Isa other = isa == Isa::best ? narrower(panel.isa) : panel.isa;
+    Columns columns(g, direction, panel);
+    return other == panel.isa ? columns : faster(columns, Columns(g, direction, kernels_for<C>(other)));
+}
+template Columns columns_for<float>(const Geometry<dynamic>&, Direction, Isa);
+template Columns columns_for<double>(const Geometry<dynamic>&, Direction, Isa);
+
 template <class T>
-Packed<T>::Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa)
-    : Columns(g, Direction::forward, kernels_for<C>(isa).tile_rows, kernels_for<C>(isa).width),
-      kernels(&kernels_for<C>(isa)),
-      converters(&converters_for(isa)),
+Packed<T>::Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa_)
+    : Columns(columns_for<C>(g, Direction::forward, isa_)),
+      wanted(isa_),
+      kernels(&kernels_for<C>(panel.isa)),
+      converters(&converters_for(panel.isa)),
       weights(group_weights * product_groups),
       zeros(blocks.empty() ? 1 : source_channels) {
     std::fill_n(zeros.data(), zeros.size(), C(0));
@@ -263,7 +277,8 @@ void Packed<T>::unpack(Index first, Index last, int threads, C* kernel) const {
 
 template <class T>
 Packed<T>::Packed(const Geometry<dynamic>& g, const Packed& other)
-    : Columns(g, Direction::forward, other.tile_rows, other.full_width),
+    : Columns(g, Direction::forward, other.panel),
+      wanted(other.wanted),
       kernels(other.kernels),
       converters(other.converters),
       weights(group_weights * product_groups),
@@ -303,8 +318,8 @@ void Columns::demand_fit(const Geometry<dynamic>& g) const {
 template <class T>
 void Packed<T>::demand_fit(const Geometry<dynamic>& g, const Options& options) const {
     Columns::demand_fit(g);
-    if (kernels != &kernels_for<C>(options.isa)) {
-        throw ShapeError(std::string("conv_transpose: the plan was packed for isa=\"") + name(kernels->isa) +
+    if (wanted != options.isa && kernels != &kernels_for<C>(options.isa)) {
+        throw ShapeError(std::string("conv_transpose: the plan was packed for isa=\"") + name(panel.isa) +
                          "\" but is run with isa=\"" + name(options.isa) + "\"; make a new plan.");
     }
 }

@@ -45,7 +45,7 @@ struct Columns {
     Form form = Form::panels;
     Index product_groups = 1;                        // products of the same shape; 1 when depthwise
     Index source_channels = 1, target_channels = 1;  // of a product
-    Index tile_rows = 1, full_width = 1;             // of the micro-kernels
+    PanelShape panel{};                              // of the micro-kernels
     Index block_columns = 1;                         // of all blocks but a window's last one
     std::vector<std::vector<Phase>> phases;          // [axis][live phase]
     std::vector<Window> windows;
@@ -53,7 +53,7 @@ struct Columns {
     std::vector<Block> blocks;                // by window
     Index group_weights = 0, group_bias = 0;  // numbers from one product group to the next
 
-    Columns(const Geometry<dynamic>& g, Direction direction, Index tile_rows, Index full_width);
+    Columns(const Geometry<dynamic>& g, Direction direction, const PanelShape& panel);
 
     /// Throws ShapeError when the packed kernel doesn't fit the geometry.
     void demand_fit(const Geometry<dynamic>& g) const;
@@ -72,11 +72,18 @@ struct Columns {
     }
 
   private:
+    friend Columns faster(Columns, Columns);
+
+    double time = 0;  // of a row, in products
     double cost(const std::vector<Window>& candidate, Form how) const;
     void choose_windows();
     void make_steps();
     void make_blocks();
 };
+
+/// Columns for the kernels of `isa`; for those of its `narrower` one, if they take less time, where it is Isa::best.
+template <class C>
+Columns columns_for(const Geometry<dynamic>& g, Direction direction, Isa isa);
 
 template <class T>
 class Packed : public Columns {
@@ -87,6 +94,7 @@ class Packed : public Columns {
     /// The same kernel, not depthwise, for other strides.
     Packed(const Geometry<dynamic>& g, const Packed& other);
 
+    Isa wanted;  // as the user said
     const Kernels<C>* kernels;
     const Converters* converters;
     Buffer<C> weights;

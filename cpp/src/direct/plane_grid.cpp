@@ -92,7 +92,7 @@ bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, 
         rows *= static_cast<double>(size);
         whole = whole && size == last - first;
     }
-    lanes = static_cast<double>(round_up(static_cast<Index>(lanes) + 1, columns.full_width / 2));
+    lanes = static_cast<double>(round_up(static_cast<Index>(lanes) + 1, columns.panel.width / 2));
     if (whole) lanes = numbers;  // as of one example between others
     for (std::size_t w = 0; w < columns.windows.size(); ++w)
         taps += static_cast<double>(columns.windows[w].taps) * static_cast<double>(columns.windows[w].members.size());
@@ -205,7 +205,7 @@ void PlaneGrid::make_groups(Index sum_bytes) {
                                    : std::clamp<Index>(sums_bytes / (lanes * sum_bytes), 8, deep_columns);
     const auto together = static_cast<std::size_t>(std::max<Index>(most_columns / (of_line * channels), 1));
     Index most = std::max<Index>(most_columns / of_line, 1);
-    for (const Index whole : {columns.full_width, Index(4)})
+    for (const Index whole : {columns.panel.width, Index(4)})
         if (most > whole) {
             most -= most % whole;
             break;

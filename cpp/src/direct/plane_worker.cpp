@@ -163,7 +163,7 @@ void PlaneWorker<T>::gather() {
 /// Turns to the rows of a window in the box; false when there are none.
 template <class T>
 bool PlaneWorker<T>::enter(std::size_t window) {
-    const Index vector = shape_.full_width / 2;
+    const Index vector = shape_.panel.width / 2;
     Index lanes = 1 + (box_last_[0] - box_first_[0] - 1) * grid_.steps[0];
     for (std::size_t a = 0; a < rank_; ++a) {
         const Range& range = grid_.ranges[window * rank_ + a];
@@ -248,7 +248,8 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
                 t.c = sums_ + piece.slot * grid_.lanes;
                 kernels.planes(t);
                 if (t.last && !simple)
-                    kernels.finish(t.c, t.c_stride, t.count, vectors_ * (shape_.full_width / 2), nullptr, work_.finish);
+                    kernels.finish(t.c, t.c_stride, t.count, vectors_ * (shape_.panel.width / 2), nullptr,
+                                   work_.finish);
             }
         }
     }

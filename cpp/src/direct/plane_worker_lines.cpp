@@ -17,7 +17,7 @@ bool PlaneWorker<T>::multiply_lines(const PlaneGroup& group) {
     for (std::size_t r = group.first_run; r < group.last_run; ++r) {
         if (!find_rows(grid_.runs[r])) continue;
         const RunRows rows = find_ends(grid_.runs[r]);
-        if (!rows.even || rows.end - rows.begin < shape_.full_width / 2) return false;
+        if (!rows.even || rows.end - rows.begin < shape_.panel.width / 2) return false;
     }
     for (std::size_t r = group.first_run, end; r < group.last_run; r = end) {
         end = r + 1;

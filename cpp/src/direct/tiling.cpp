@@ -153,7 +153,7 @@ void Tiling::cut_tiles(Index rows) {
         if (extent <= 0) continue;
         const Index parts = ceil_div(extent, std::max<Index>(rows, 1));
         tile[i] = ceil_div(extent, parts);
-        if (i == rank && parts > 1) tile[i] = ceil_div(tile[i], columns.tile_rows) * columns.tile_rows;
+        if (i == rank && parts > 1) tile[i] = ceil_div(tile[i], columns.panel.tile_rows) * columns.panel.tile_rows;
         tiles[i] = ceil_div(extent, tile[i]);
         rows /= tile[i];
     }
@@ -164,12 +164,12 @@ void Tiling::choose_tiles(int threads) {
     Index rows = std::clamp(light, gathered ? 2 * most_rows : most_rows, 4 * most_rows);
     for (const auto& steps : columns.steps)
         for (const detail::Step& step : steps)
-            rows = std::min(rows, std::max(most_pointers / (step.last_tap - step.first_tap), columns.tile_rows));
+            rows = std::min(rows, std::max(most_pointers / (step.last_tap - step.first_tap), columns.panel.tile_rows));
     cut_tiles(rows);
     const Index most_bytes = std::min(panel_bytes, all_panels_bytes / threads);
     const auto large = [this, most_bytes] { return gathered && panel_numbers() * sum_bytes > most_bytes; };
     const auto few = [this, threads] { return units() < 4 * threads; };
-    while ((rows > columns.tile_rows && large()) || (rows >= 4 * columns.tile_rows && few())) {
+    while ((rows > columns.panel.tile_rows && large()) || (rows >= 4 * columns.panel.tile_rows && few())) {
         rows /= 2;
         cut_tiles(rows);
     }

@@ -17,7 +17,8 @@ template <class T>
 Worker<T>::Worker(const Work<T>& work, Carver& carver)
     : work_(work), tiling_(work.tiling), shape_(work.packed), rank_(work.tiling.rank) {
     const Index axes = static_cast<Index>(rank_);
-    const Index rows = (tiling_.rows_of_tile() + shape_.tile_rows - 1) / shape_.tile_rows * shape_.tile_rows;
+    const Index rows =
+        (tiling_.rows_of_tile() + shape_.panel.tile_rows - 1) / shape_.panel.tile_rows * shape_.panel.tile_rows;
     const Index turned_rows = (rows + turned_together - 1) / turned_together * turned_together;
     Index taps = 1, outer = 1, table = 1, listed = 0, run = 1;
     for (std::size_t w = 0; w < shape_.windows.size(); ++w) {
@@ -45,7 +46,7 @@ Worker<T>::Worker(const Work<T>& work, Carver& carver)
     coordinates_ = carver.take<Index>(rows * axes);
     whole_ = carver.take<bool>(rows);
     pixels_ = carver.take<const C*>(rows * taps);
-    clipped_ = carver.take<bool>(rows / shape_.tile_rows);
+    clipped_ = carver.take<bool>(rows / shape_.panel.tile_rows);
     const Index lines = shape_.form == Form::dots ? tiling_.rows_of_tile() / tiling_.tile[rank_] : 0;
     lines_ = carver.take<Range>(lines);
     line_pixels_ = carver.take<const C*>(lines * taps);
@@ -170,7 +171,7 @@ void Worker<T>::multiply(const Slice& slice, std::size_t window) {
             const bool last = s + 1 == steps.size();
             shape_.form == Form::dots ? multiply_dots(t, number, last)
                                       : multiply_block(t, number, last, b == slice.first_block);
-            if (steps.size() > 1) t.c += strips() * shape_.tile_rows * block.width;
+            if (steps.size() > 1) t.c += strips() * shape_.panel.tile_rows * block.width;
         }
         done += shape_.products(step);
     }
@@ -185,8 +186,8 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
     using Kind = Activation::Kind;
     const Block& block = shape_.blocks[number];
     const Kernels<C>& kernels = *work_.packed.kernels;
-    const auto& panels = kernels.multiply[block.width == shape_.full_width ? 1 : 0];
-    const Index tile_rows = shape_.tile_rows, place = tiling_.places[number];
+    const auto& panels = kernels.multiply[block.width == shape_.panel.width ? 1 : 0];
+    const Index tile_rows = shape_.panel.tile_rows, place = tiling_.places[number];
     const Kind kind = work_.finish.kind;
     // Sums that a kernel finishes go straight from registers to the target, where that takes them as they are.
     const bool finished = last && (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
@@ -241,7 +242,7 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
 template <class T>
 void Worker<T>::prefetch(const Tile<C>& t, Index rows) const {
     constexpr Index line = 64 / sizeof(C);
-    const C* const* next = t.rows + t.taps * shape_.tile_rows;
+    const C* const* next = t.rows + t.taps * shape_.panel.tile_rows;
     for (Index m = 0; m < rows; ++m) {
         if (next[m] == nullptr) continue;
         for (Index k = 0; k < t.channels; k += line) __builtin_prefetch(next[m] + t.offset + k);
@@ -252,10 +253,10 @@ void Worker<T>::prefetch(const Tile<C>& t, Index rows) const {
 template <class T>
 void Worker<T>::multiply_exactly(Tile<C> t, Index rows) const {
     const bool dots = shape_.form == Form::dots;
-    const auto panel_kernel = work_.packed.kernels->multiply[t.c_stride == shape_.full_width ? 1 : 0][0];
+    const auto panel_kernel = work_.packed.kernels->multiply[t.c_stride == shape_.panel.width ? 1 : 0][0];
     const auto kernel = [&] { dots ? work_.packed.kernels->dots(t, 1) : panel_kernel(t); };
-    const Index tile_rows = shape_.tile_rows;
-    const Index lanes = shape_.full_width / 2, columns = dots ? t.columns : t.c_stride;
+    const Index tile_rows = shape_.panel.tile_rows;
+    const Index lanes = shape_.panel.width / 2, columns = dots ? t.columns : t.c_stride;
     const Index depth = dots ? (t.channels + lanes - 1) / lanes * lanes : t.channels;
     const C* const outside = work_.packed.zeros.data();
     const Tile<C> strip = t;

@@ -57,7 +57,7 @@ class Worker {
     bool has(const std::vector<Phase>& member, Index row) const;
 
     Index turned_rows() const { return (rows_ + turned_together - 1) / turned_together * turned_together; }
-    Index strips() const { return (rows_ + shape_.tile_rows - 1) / shape_.tile_rows; }
+    Index strips() const { return (rows_ + shape_.panel.tile_rows - 1) / shape_.panel.tile_rows; }
     Index batches() const { return batch_last_ - batch_first_; }
 
     const Work<T>& work_;

@@ -67,7 +67,7 @@ void Worker<T>::multiply_dots(const Tile<C>& t, std::size_t number, bool last) {
 /// The sums of rows that have a pointer for each of their pixels.
 template <class T>
 void Worker<T>::multiply_apart(Tile<C> t, const Block& block, Index first_row, Index last_row) const {
-    const Index tile_rows = shape_.tile_rows;
+    const Index tile_rows = shape_.panel.tile_rows;
     C* const sums = t.c;
     t.columns = block.columns;
     for (Index row = first_row, end; row < last_row; row = end) {

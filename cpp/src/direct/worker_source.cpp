@@ -91,7 +91,7 @@ void Worker<T>::gather() {
 /// The pixel under each tap of a step, for every row; of dots, for the first one of those that are computed together.
 template <class T>
 void Worker<T>::find_pixels(const Step& step) {
-    const Index tile_rows = shape_.tile_rows, taps = step.last_tap - step.first_tap;
+    const Index tile_rows = shape_.panel.tile_rows, taps = step.last_tap - step.first_tap;
     const std::vector<Index>& along = shape_.windows[window_].taps_along;
     const std::size_t inner = rank_ - 1;
     const Index inner_taps = along[inner];

@@ -15,13 +15,12 @@ using detail::Block;
 using detail::Columns;
 using detail::Step;
 
-// Measured with float32 and AVX2, in products: what a full panel computes in the time of the thing named.
-constexpr double half_panel = 0.75;            // a half panel's time, of a full one's
+// Measured with float32, AVX2 and AVX-512, in products: what a full panel computes in the time of the thing named.
 constexpr double per_row = 250, per_tap = 64;  // of direct: finding and storing a row, its pixel under a tap
-constexpr double slower_gradient = 1.05, per_turned = 45;  // of direct: the input gradient's products, its weights
+constexpr double slower_gradient = 1.08, per_turned = 45;  // of direct: the input gradient's products, its weights
 constexpr double slower_dots = 1.1, per_dot = 48, per_column = 4;
 constexpr double slower_tiles = 1.06;                   // products of tiles go through more memory
-constexpr double slower_parts = 0.03, most_parts = 11;  // for each part of the taps: its rows are read again
+constexpr double slower_parts = 0.03, most_parts = 16;  // for each part of the taps: its rows are read again
 constexpr double per_strip = 650;                       // a strip of tiles, whose sums are stored
 constexpr double per_transform = 400;                   // calling for the transform of a line or a plane
 constexpr double per_tile = 800, per_part = 2500, per_block = 300;
@@ -34,8 +33,7 @@ constexpr double per_shared_write = 6, per_shared_read = 3;  // a transformed nu
 constexpr double slower_part_reads = 2;                      // of parts: their rows leave less of the second one
 constexpr double per_streamed_byte = 2.5;                    // of weights that a block of tiles meets
 constexpr double per_packed = 45;                            // a number transformed in double precision, and written
-constexpr double least_gain = 1.08;                          // or direct it is
-constexpr double least_gradient_gain = 1.05;                 // the same of the input gradient
+constexpr double least_gain = 1.08;                          // or direct it is, in the forward pass
 constexpr double least_products = 1 << 20;                   // of direct, for a look at what is fast
 constexpr Index least_channels = 8;                          // of the source
 constexpr std::size_t most_windows = 16;
@@ -89,7 +87,7 @@ double gradient_time(const Columns& columns, const std::vector<AxisMap>& maps, I
         rows *= number(maps[a].target_extent);
         taps *= number(columns.axes[a].kernel);
     }
-    const Index lanes = columns.full_width / 2;
+    const Index lanes = columns.panel.width / 2;
     const double width = number(ceil_div(columns.target_channels, lanes) * lanes);
     const double of_row = slower_gradient * taps * number(columns.source_channels) * width + per_row + per_tap * taps;
     const double packed = per_turned * taps * number(columns.source_channels) * width;
@@ -112,8 +110,8 @@ double direct_time(const Columns& columns, const std::vector<AxisMap>& maps, Ind
                 if (columns.form == Form::dots) {
                     of_row += products * number(block.columns) * slower_dots;
                 } else {
-                    of_row +=
-                        products * number(columns.full_width) * (block.width == columns.full_width ? 1 : half_panel);
+                    of_row += products * number(columns.panel.width) *
+                              (block.width == columns.panel.width ? 1 : columns.panel.half_panel);
                 }
             }
             of_row += columns.form == Form::dots ? per_dot * number(block.columns) : per_column * number(block.width);
@@ -133,22 +131,24 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
         const Index rows = count_of(rows_of(w.window, a, maps[a])), spread = w.spreads[a];
         tiles *= number(std::min(spread, rows) * ceil_div(ceil_div(rows, spread), outputs_of(w.schemes[a])));
     }
-    const Index whole = w.columns / columns.full_width, rest = w.columns % columns.full_width;
-    const double panels = number(whole) + (rest == 0 ? 0 : rest > columns.full_width / 2 ? 1 : half_panel);
+    const Index whole = w.columns / columns.panel.width, rest = w.columns % columns.panel.width;
+    const double panels = number(whole) + (rest == 0                        ? 0
+                                           : rest > columns.panel.width / 2 ? 1
+                                                                            : columns.panel.half_panel);
     const double points = number(w.points), channels = number(columns.source_channels);
-    const double strips = std::max(number(batch) * pairs_of(w, maps) / (points * number(columns.tile_rows)), 1.0);
-    const Index lanes = columns.full_width / 2;
+    const double strips = std::max(number(batch) * pairs_of(w, maps) / (points * number(columns.panel.tile_rows)), 1.0);
+    const Index lanes = columns.panel.width / 2;
     const double products = number(w.products) * channels;
     const double pixels = number(w.parts) * points * number(ceil_div(columns.source_channels, lanes) * lanes);
     // Fewer tiles than a strip has rows cost as much as those.
     const double slower = slower_tiles * (1 + slower_parts * (std::min(number(w.parts), most_parts) - 1));
-    const double gemm =
-        slower * strips * panels *
-        (number(columns.tile_rows) * products * number(columns.full_width) + per_strip * points * number(w.steps()));
+    const double gemm = slower * strips * panels *
+                        (number(columns.panel.tile_rows) * products * number(columns.panel.width) +
+                         per_strip * points * number(w.steps()));
     const std::size_t axes = w.axes.size(), known = std::min<std::size_t>(axes, 3);
     double slices = points;
     for (std::size_t i = axes > 2 ? axes - 2 : 0; i < axes; ++i) slices /= number(points_of(w.schemes[w.axes[i]]));
-    *weights = number(static_cast<Index>(w.sets.size())) * channels * panels * number(columns.full_width);
+    *weights = number(static_cast<Index>(w.sets.size())) * channels * panels * number(columns.panel.width);
     double before = 0;
     if (axes > 0) {
         const double analysis = per_analysed[known] * (w.parts > 1 ? slower_analysis : 1);
@@ -161,7 +161,7 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
                        per_shared_read * (w.parts > 1 ? slower_part_reads : 1) * std::ceil(number(w.columns) / widest));
     }
     const Index beside = planes ? 1 : w.window.run;  // members whose numbers are one row
-    const bool uneven = beside * columns.target_channels % (columns.full_width / 2) != 0;
+    const bool uneven = beside * columns.target_channels % (columns.panel.width / 2) != 0;
     const double after =
         tiles * (number(w.columns) * (number(static_cast<Index>(axes)) * points * per_synthesised[known] +
                                       number(w.outputs) * (per_output * (uneven ? slower_uneven : 1) +
@@ -281,7 +281,7 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
     char text[80];
     std::snprintf(text, sizeof text, "%.2f times as fast as direct by the model", times.direct / times.fast);
     decision.why = text;
-    const double gain = columns.direction == Direction::grad_input ? least_gradient_gain : least_gain;
+    const double gain = columns.direction == Direction::grad_input ? 1 : least_gain;
     if (!must && times.fast * gain > times.direct) decision.choice.reset();
     return decision;
 }

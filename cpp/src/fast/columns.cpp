@@ -132,10 +132,10 @@ FastColumns::FastColumns(const detail::Columns& columns_, FastChoice choice_)
         window.weights = size.value();
         window.bias = group_bias;
         const Index last = panels(window) - 1;
-        const Checked of_window = Checked(last * columns.full_width + width(window, last)) *
+        const Checked of_window = Checked(last * columns.panel.width + width(window, last)) *
                                   static_cast<Index>(window.sets.size()) * columns.source_channels;
         size = size + of_window;
-        group_bias += panels(window) * columns.full_width;
+        group_bias += panels(window) * columns.panel.width;
         windows.push_back(std::move(window));
     }
     group_weights = size.value();
@@ -143,12 +143,12 @@ FastColumns::FastColumns(const detail::Columns& columns_, FastChoice choice_)
 }
 
 Index FastColumns::width(const FastWindow& w, Index panel) const {
-    const Index left = w.columns - panel * columns.full_width;
-    return left > columns.full_width / 2 ? columns.full_width : columns.full_width / 2;
+    const Index left = w.columns - panel * columns.panel.width;
+    return left > columns.panel.width / 2 ? columns.panel.width : columns.panel.width / 2;
 }
 
 Index FastColumns::panel_weights(const FastWindow& w, Index panel) const {
-    return w.weights + panel * columns.full_width * static_cast<Index>(w.sets.size()) * columns.source_channels;
+    return w.weights + panel * columns.panel.width * static_cast<Index>(w.sets.size()) * columns.source_channels;
 }
 
 }  // namespace tconv

@@ -73,7 +73,7 @@ struct FastColumns {
 
     FastColumns(const detail::Columns& columns, FastChoice choice);
 
-    Index panels(const FastWindow& w) const { return (w.columns + columns.full_width - 1) / columns.full_width; }
+    Index panels(const FastWindow& w) const { return (w.columns + columns.panel.width - 1) / columns.panel.width; }
     /// Columns of a panel that are computed: all, or half of them in the last one.
     Index width(const FastWindow& w, Index panel) const;
     /// Where a panel begins among a window's numbers: [panel][step][set][channel][width].

@@ -9,7 +9,7 @@ namespace tconv {
 namespace {
 
 constexpr Index most_tiles = 96, least_tiles = 24;      // that meet a panel together
-constexpr Index most_panels = 8;                        // of a block of columns
+constexpr Index most_columns = 128, few_columns = 64;   // of a block of them, and at least if there are so many
 constexpr Index cache_bytes = 440 << 10;                // of a second cache, for what a worker goes through again
 constexpr Index sums_bytes = 288 << 10;                 // of a block of columns
 constexpr Index streamed_bytes = 2 << 20;               // weights that one worker's few tiles should not stream
@@ -76,18 +76,19 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
     }
 
     const bool ordered = order_panels();
-    const Index channels = columns.columns.source_channels, tile_rows = columns.columns.tile_rows;
+    const Index channels = columns.columns.source_channels, tile_rows = columns.columns.panel.tile_rows;
     row_numbers = round_up(channels, line_bytes / sum_bytes);
     if (row_numbers * sum_bytes % conflict_bytes == 0) row_numbers += line_bytes / sum_bytes;
-    const Index panel_bytes = columns.columns.full_width * sum_bytes * window.points;  // of a tile's sums
+    const Index panel_bytes = columns.columns.panel.width * sum_bytes * window.points;  // of a tile's sums
     const Index of_tile = window.parts * window.points * row_numbers * sum_bytes;
     const Index weights = columns.panel_weights(window, columns.panels(window)) * sum_bytes -
                           columns.panel_weights(window, 0) * sum_bytes;
-    const Index panels = std::min(columns.panels(window), most_panels);
+    const Index panels = std::min(columns.panels(window), most_columns / columns.columns.panel.width);
 
     // A worker alone: what it transforms, its sums and, where they are few, the weights stay in its cache.
     const Index room = cache_bytes - (weights <= cache_bytes / 2 ? weights : cache_bytes / 4);
-    Index own = std::min(most_tiles, room / (of_tile + std::min<Index>(panels, 4) * panel_bytes));
+    Index own = std::min(most_tiles,
+                         room / (of_tile + std::min(panels, few_columns / columns.columns.panel.width) * panel_bytes));
     if (plain) own = most_tiles;
     boxes = cut_boxes(extents, std::max<Index>(own, 1), tile_rows, target.channel != 1);
     shared = !plain && (own < least_tiles || weights > streamed_bytes || boxes.count() < 2 * threads);
@@ -96,7 +97,7 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
         boxes = Boxes(extents, std::max<Index>(shared_bytes / of_tile, tile_rows));
         Index tiles_of_block = tile_rows;  // about as many as columns: each number loaded meets as many others
         while (tiles_of_block + tile_rows <= most_tiles &&
-               tiles_of_block / columns.columns.full_width * tiles_of_block * panel_bytes < sums_bytes)
+               tiles_of_block / columns.columns.panel.width * tiles_of_block * panel_bytes < sums_bytes)
             tiles_of_block += tile_rows;
         block_tiles = ceil_div(boxes.points(), ceil_div(boxes.points(), tiles_of_block));
         block_tiles = std::min(round_up(block_tiles, tile_rows), boxes.points());
@@ -106,7 +107,7 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
         block_panels = std::clamp<Index>((room - of_tile * block_tiles) / (panel_bytes * block_tiles), 1, panels);
     if (const Index run = window.window.run; ordered && run <= 2 * block_panels)  // whole runs
         block_panels = std::max(run, block_panels - block_panels % run);
-    sum_numbers = window.points * block_panels * columns.columns.full_width + line_bytes / sum_bytes;
+    sum_numbers = window.points * block_panels * columns.columns.panel.width + line_bytes / sum_bytes;
 }
 
 // Members side by side along the last axis are interleaved in a line: the same channels of all of them come together.

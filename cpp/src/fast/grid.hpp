@@ -62,7 +62,7 @@ struct FastGrid {
     Index place_of(Index column) const {
         return places[static_cast<std::size_t>(column / width())] * width() + column % width();
     }
-    Index width() const { return columns.columns.full_width; }
+    Index width() const { return columns.columns.panel.width; }
     bool is_back(std::size_t axis, Index own_row) const {
         return window.schemes[axis] == Scheme::three_by_two && own_row + window.spreads[axis] >= ranges[axis].last;
     }

@@ -17,12 +17,11 @@ constexpr Index unpacked_numbers = 1 << 20;  // of a packed kernel at once
 }  // namespace
 
 template <class T>
-FastPacked<T>::FastPacked(const detail::Columns& columns_, FastChoice choice_, Isa isa,
-                          std::pmr::memory_resource* memory)
+FastPacked<T>::FastPacked(const detail::Columns& columns_, FastChoice choice_, std::pmr::memory_resource* memory)
     : FastColumns(columns_, std::move(choice_)),
-      kernels(kernels_for<C>(isa)),
-      transforms(fast_kernels_for<C>(isa)),
-      converters(converters_for(isa)),
+      kernels(kernels_for<C>(columns_.panel.isa)),
+      transforms(fast_kernels_for<C>(columns_.panel.isa)),
+      converters(converters_for(columns_.panel.isa)),
       zeros(columns_.source_channels),
       memory_(memory) {
     std::fill_n(zeros.data(), zeros.size(), C(0));

@@ -12,7 +12,7 @@ class FastPacked : public FastColumns {
   public:
     using C = compute_t<T>;
 
-    FastPacked(const detail::Columns& columns, FastChoice choice, Isa isa, std::pmr::memory_resource* memory);
+    FastPacked(const detail::Columns& columns, FastChoice choice, std::pmr::memory_resource* memory);
 
     Index numbers() const { return group_weights * columns.product_groups; }
     /// Transforms all of it.

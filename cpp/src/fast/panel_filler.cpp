@@ -30,7 +30,7 @@ template <class C>
 PanelFiller<C>::PanelFiller(const FastColumns& columns, const FastWindow& window, const FastKernels<C>& transforms,
                             int workers)
     : columns_(columns), window_(window), transforms_(transforms) {
-    const Index width = columns.columns.full_width;
+    const Index width = columns.columns.panel.width;
     some_ = std::clamp<Index>(numbers_at_once / (window.points * width), 1, 8);
     row_ = ceil_div(some_ * width, 8) * 8;
     find_lines();
@@ -88,7 +88,7 @@ void PanelFiller<C>::find_entries(Index part) {
 
 template <class C>
 void PanelFiller<C>::enter(Panel* panel, Index number, C* to) const {
-    const Index filters = columns_.columns.target_channels, column = number * columns_.columns.full_width;
+    const Index filters = columns_.columns.target_channels, column = number * columns_.columns.panel.width;
     panel->lanes = columns_.width(window_, number);
     panel->real = std::min(panel->lanes, window_.columns - column);
     panel->to = to;

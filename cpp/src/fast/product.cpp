@@ -29,13 +29,13 @@ SharedCut::SharedCut(const FastGrid& grid, Index box, Index all_panels, int thre
     const Index all_tiles = grid.boxes.points_of(box);
     while (channels / 2 >= least_chunk && uneven(ceil_div(columns.source_channels, channels), threads)) channels /= 2;
     const double products =
-        static_cast<double>(grid.window.points * grid.window.parts * columns.source_channels * columns.full_width);
+        static_cast<double>(grid.window.points * grid.window.parts * columns.source_channels * columns.panel.width);
     while (uneven(ceil_div(all_tiles, tiles) * ceil_div(all_panels, panels), threads) &&
            static_cast<double>(tiles * panels) * products >= 2 * least_unit) {
-        if (panels > 1 && (panels * columns.full_width >= tiles || tiles <= columns.tile_rows)) {
+        if (panels > 1 && (panels * columns.panel.width >= tiles || tiles <= columns.panel.tile_rows)) {
             panels = ceil_div(panels, 2);
-        } else if (tiles > columns.tile_rows) {
-            tiles = ceil_div(ceil_div(tiles, 2), columns.tile_rows) * columns.tile_rows;
+        } else if (tiles > columns.panel.tile_rows) {
+            tiles = ceil_div(ceil_div(tiles, 2), columns.panel.tile_rows) * columns.panel.tile_rows;
         } else {
             break;
         }
@@ -83,7 +83,7 @@ Buffer<compute_t<T>> FastProduct<T>::spread_bias(const T* bias) const {
     for (Index group = 0; group < packed_.columns.product_groups; ++group)
         for (const FastGrid& grid : grids_) {
             const FastWindow& w = grid.window;
-            for (Index n = 0; n < packed_.panels(w) * packed_.columns.full_width; ++n)
+            for (Index n = 0; n < packed_.panels(w) * packed_.columns.panel.width; ++n)
                 spread[group * packed_.group_bias + w.bias + n] =
                     n < w.columns ? widen(bias[group * channels + grid.column_at(n) % channels]) : C(0);
         }
@@ -199,7 +199,7 @@ std::shared_ptr<const FastPacked<T>> FastCache<T>::get(const detail::Packed<T>& 
         std::rotate(latest_.begin(), same, same + 1);
     } else {
         if (latest_.size() == most) latest_.pop_back();
-        auto transformed = std::make_shared<FastPacked<T>>(packed, choice, packed.kernels->isa, nullptr);
+        auto transformed = std::make_shared<FastPacked<T>>(packed, choice, nullptr);
         transformed->fill(packed, default_threads());
         latest_.insert(latest_.begin(), std::move(transformed));
     }

@@ -19,7 +19,7 @@ Index most(const std::vector<FastGrid>& grids, const Number& number) {
 template <class T>
 FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     : work_(work), shape_(work.packed.columns), rank_(work.packed.columns.axes.size()) {
-    const Index axes = static_cast<Index>(rank_), lanes = shape_.full_width / 2;
+    const Index axes = static_cast<Index>(rank_), lanes = shape_.panel.width / 2;
     const auto along = [&](const auto& number) {
         return most(work_.grids, [&](const FastGrid& grid) {
             Index sum = 0;
@@ -61,7 +61,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     places_ = carver.take<Index>(outputs);
     digits_ = carver.take<Index>(outputs * axes);
     here_ = carver.take<bool>(outputs);
-    const Index columns = most(work_.grids, [&](const FastGrid& g) { return g.block_panels * shape_.full_width; });
+    const Index columns = most(work_.grids, [&](const FastGrid& g) { return g.block_panels * shape_.panel.width; });
     const Index block_tiles = most(work_.grids, [](const FastGrid& g) { return g.block_tiles; });
     const Index block_panels = most(work_.grids, [](const FastGrid& g) { return g.block_panels; });
     needs_ = carver.take<std::uint64_t>(block_panels * block_tiles);
@@ -73,7 +73,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     }
     pieces_ = carver.take<Piece>(columns);
     runs_ = carver.take<Piece>(columns);
-    const auto padded = [this](const FastGrid& g) { return g.block_tiles + shape_.tile_rows; };
+    const auto padded = [this](const FastGrid& g) { return g.block_tiles + shape_.panel.tile_rows; };
     pixels_ = carver.take<const C*>(
         most(work_.grids, [&](const FastGrid& g) { return std::max(g.window.points, g.window.parts * padded(g)); }));
     next_ = carver.take<const C*>(points);
@@ -88,7 +88,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     sums_ = carver.take<C>(most(work_.grids, [&](const FastGrid& g) { return g.block_tiles * g.sum_numbers; }) + lanes);
     const bool lines = most(work_.grids, [](const FastGrid& g) { return g.target.channel; }) > 1;
     const Index staged = most(work_.grids, [&](const FastGrid& g) {
-        return lines ? line_numbers(g) : g.window.outputs * g.block_panels * shape_.full_width;
+        return lines ? line_numbers(g) : g.window.outputs * g.block_panels * shape_.panel.width;
     });
     staged_ = carver.take<C>(work_.staged ? staged : 0);
     turned_ = carver.take<C>(lines ? staged : 0);
@@ -118,7 +118,7 @@ template <class T>
 void FastWorker<T>::multiply(Index first, Index last, Index first_panel, Index last_panel, const C* transformed) {
     for (Index panel = first_panel; panel < last_panel; panel += grid_->block_panels) {
         const Index end = std::min(panel + grid_->block_panels, last_panel);
-        cut_columns(panel * shape_.full_width, std::min(end * shape_.full_width, grid_->window.columns));
+        cut_columns(panel * shape_.panel.width, std::min(end * shape_.panel.width, grid_->window.columns));
         for (Index tile = first; tile < last; tile += grid_->block_tiles) {
             const Index tiles = std::min(grid_->block_tiles, last - tile);
             if (grid_->plain) {
@@ -139,7 +139,7 @@ void FastWorker<T>::multiply(Index first, Index last, Index first_panel, Index l
 /// The points that a block's tiles need for some output that is there, for each of some panels.
 template <class T>
 void FastWorker<T>::find_needed(Index first, Index count, Index first_panel, Index last_panel) {
-    const Index channels = shape_.target_channels, width = shape_.full_width;
+    const Index channels = shape_.target_channels, width = shape_.panel.width;
     Index known_first = -1, known_last = -1;  // kinds
     for (Index panel = first_panel; panel < last_panel; ++panel) {
         const Index column = grid_->column_at(panel * width), member = column / channels, number = panel - first_panel;
@@ -189,7 +189,7 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                                     const C* transformed) {
     const FastWindow& w = grid_->window;
     const FastPacked<T>& packed = work_.packed;
-    const Index capacity = grid_->boxes.points(), block_width = grid_->block_panels * shape_.full_width;
+    const Index capacity = grid_->boxes.points(), block_width = grid_->block_panels * shape_.panel.width;
     const Index of_part = w.points * capacity * grid_->row_numbers;
     Rows<C> t{};
     t.row_offsets = row_offsets_;
@@ -218,9 +218,9 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                 t.count = needing;
             }
             const Index number = grid_->order[static_cast<std::size_t>(panel)], width = packed.width(w, number);
-            const auto kernel = work_.transforms.multiply[width == shape_.full_width ? 1 : 0];
+            const auto kernel = work_.transforms.multiply[width == shape_.panel.width ? 1 : 0];
             const C* const weights = packed.panel(group_, w, number);
-            t.c = sums_ + point * block_width + (panel - first_panel) * shape_.full_width;
+            t.c = sums_ + point * block_width + (panel - first_panel) * shape_.panel.width;
             t.far = panel == first_panel;
             for (Index step = 0; step < w.steps(); ++step) {
                 const Index channel = w.step_channel(step);
@@ -245,7 +245,7 @@ template <class T>
 void FastWorker<T>::multiply_plain(Index first, Index count, Index first_panel, Index last_panel) {
     const FastWindow& w = grid_->window;
     const FastPacked<T>& packed = work_.packed;
-    const Index strip_rows = shape_.tile_rows;
+    const Index strip_rows = shape_.panel.tile_rows;
     const C* pixel[1];
     find_relative();
     locate(first);
@@ -261,9 +261,9 @@ void FastWorker<T>::multiply_plain(Index first, Index count, Index first_panel, 
     t.c_stride = grid_->sum_numbers;
     for (Index panel = first_panel; panel < last_panel; ++panel) {
         const Index width = packed.width(w, panel);
-        const auto& kernels = packed.kernels.multiply[width == shape_.full_width ? 1 : 0];
+        const auto& kernels = packed.kernels.multiply[width == shape_.panel.width ? 1 : 0];
         const C* const weights = packed.panel(group_, w, panel);
-        C* const sums = sums_ + (panel - first_panel) * shape_.full_width;
+        C* const sums = sums_ + (panel - first_panel) * shape_.panel.width;
         for (Index step = 0; step < w.steps(); ++step) {
             t.offset = w.step_channel(step);
             t.channels = w.step_channel(step + 1) - t.offset;

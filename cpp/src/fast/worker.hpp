@@ -153,7 +153,7 @@ class FastWorker {
 template <class T>
 template <class Row>
 void FastWorker<T>::finish_columns(const C* sums, Index column, Index columns, const Row& row) {
-    const Index width = grid_->block_panels * shape_.full_width;
+    const Index width = grid_->block_panels * shape_.panel.width;
     const C* const bias = work_.bias == nullptr ? nullptr
                                                 : work_.bias + group_ * work_.packed.group_bias + grid_->window.bias +
                                                       first_column_ + column;

@@ -20,13 +20,13 @@ Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multipl
 template <class T>
 Index FastWorker<T>::line_rows(const FastGrid& grid) const {
     const Index outputs = grid.window.outputs;
-    return outputs * std::max<Index>(numbers_together / (outputs * grid.block_panels * shape_.full_width), 1);
+    return outputs * std::max<Index>(numbers_together / (outputs * grid.block_panels * shape_.panel.width), 1);
 }
 
 /// Numbers of all of them.
 template <class T>
 Index FastWorker<T>::line_numbers(const FastGrid& grid) const {
-    return round_up(line_rows(grid), turned_together) * grid.block_panels * shape_.full_width;
+    return round_up(line_rows(grid), turned_together) * grid.block_panels * shape_.panel.width;
 }
 
 /// The sums of `count` tiles of the box, to their outputs: neighbours along the last axis go together.
@@ -77,7 +77,7 @@ void FastWorker<T>::each_columns(const Use& use) {
 template <class T>
 void FastWorker<T>::store_segment(C* sums, Index tiles) {
     const FastWindow& w = grid_->window;
-    const Index lanes = shape_.full_width / 2, width = round_up(columns_, lanes);
+    const Index lanes = shape_.panel.width / 2, width = round_up(columns_, lanes);
     const Index outputs = outputs_of(w.schemes[rank_ - 1]), length = tiles * outputs;
     segment_rows_ = round_up(w.outputs * tiles, turned_together);
     for (Index o = 0; o < w.outputs; ++o) rows_[o] = (o / outputs * length + o % outputs) * width;

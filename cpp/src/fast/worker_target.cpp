@@ -46,7 +46,7 @@ template <class T>
 void FastWorker<T>::synthesise(C* sums) {
     const FastWindow& w = grid_->window;
     if (w.axes.size() <= 2) return;
-    const Index width = grid_->block_panels * shape_.full_width, lanes = shape_.full_width / 2;
+    const Index width = grid_->block_panels * shape_.panel.width, lanes = shape_.panel.width / 2;
     const Index numbers = (columns_ + lanes - 1) / lanes * lanes;
     for (std::size_t pass = 0; pass + 2 < w.axes.size(); ++pass) {
         const std::size_t a = w.axes[pass];
@@ -107,7 +107,7 @@ bool FastWorker<T>::find_targets(const Piece& piece) {
 /// The last axes, bias and activation: of a piece to its targets that are there, or of all columns to staged rows.
 template <class T>
 void FastWorker<T>::finish(const C* sums, T* target, const Piece* piece) {
-    const Index width = grid_->block_panels * shape_.full_width;
+    const Index width = grid_->block_panels * shape_.panel.width;
     if (piece == nullptr) return finish_rows(sums, [&](Index o) { return staged_ + o * width; });
     if constexpr (std::is_same_v<T, C>) {
         T* const first = target + piece->place;
@@ -119,7 +119,7 @@ void FastWorker<T>::finish(const C* sums, T* target, const Piece* piece) {
 /// A piece of the staged rows, to its targets.
 template <class T>
 void FastWorker<T>::narrow_rows(T* target, const Piece& piece) {
-    const Index width = grid_->block_panels * shape_.full_width;
+    const Index width = grid_->block_panels * shape_.panel.width;
     for (Index o = 0; o < grid_->window.outputs; ++o) {
         if (!here_[o]) continue;
         T* const to = target + (places_[o] + piece.place);

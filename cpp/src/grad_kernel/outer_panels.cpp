@@ -28,6 +28,24 @@ void OuterWorker<T>::enter_tile(Index tile) {
     segments_.enter(first_, last_, tile_first_ + 1, tile_last_ + 1, filters(), channels, work_.kernels,
                     work_.converters,
                     work_.dy + (first_group_ * order_.filters + tile_first_[0]) * work_.dy_layout.channel);
+    find_runs();
+}
+
+/// The pixels that meet something through some tap of the tile. The others are zeros in dy's panel.
+template <class T>
+void OuterWorker<T>::find_runs() {
+    run_count_ = 0;
+    for (Index line = 0, p = 0; line < segments_.lines(); ++line) {
+        if (!segments_.met(line)) {
+            p += length_;
+            continue;
+        }
+        for (Index i = 0; i < length_; ++i, ++p) {
+            if (!segments_.met_along(i)) continue;
+            if (run_count_ == 0 || runs_[run_count_ - 1].last != p) runs_[run_count_++].first = p;
+            runs_[run_count_ - 1].last = p + 1;
+        }
+    }
 }
 
 /// Where the pixels of x begin, gathered for all groups of the unit where they have to be.
@@ -104,6 +122,7 @@ void OuterWorker<T>::pack_dy(Index group) {
 #define TCONV_INSTANTIATE(T)                         \
     template void OuterWorker<T>::enter_box(Index);  \
     template void OuterWorker<T>::enter_tile(Index); \
+    template void OuterWorker<T>::find_runs();       \
     template void OuterWorker<T>::take_x();          \
     template void OuterWorker<T>::pack_x(Index);     \
     template void OuterWorker<T>::pack_dy(Index);

@@ -45,6 +45,7 @@ OuterWorker<T>::OuterWorker(const OuterWork<T>& work, Carver& carver)
     sums_ = carver.take<C>(sums);
     masked_ = carver.take<C>(cut_.swapped ? column_block_ : row_block_);
     product_ = carver.take<C>(cut_.tile_rows * cut_.width);
+    runs_ = carver.take<LineRun>(pixels);
     totals_ = carver.take<double>(ceil_div(order_.boxes.count(), order_.parts) > boxes_of_total ? sums : 0);
 }
 
@@ -112,7 +113,8 @@ template <class T>
 void OuterWorker<T>::multiply(C* sums, bool add) {
     const Index rows = this->rows(), columns = this->columns();
     Outer<C> o{};
-    o.lines = pixels_;
+    o.runs = runs_;
+    o.run_count = run_count_;
     o.c_stride = cut_.width;
     o.add = add;
     o.columns = column_panel_;
@@ -143,8 +145,10 @@ template <class T>
 void OuterWorker<T>::multiply_exactly(C* sums, bool add) {
     const Index size = cut_.swapped ? cut_.width : cut_.tile_rows;   // of x's blocks
     const Index other = cut_.swapped ? cut_.tile_rows : cut_.width;  // of dy's
+    const LineRun all{0, pixels_};
     Outer<C> o{};
-    o.lines = pixels_;
+    o.runs = &all;
+    o.run_count = 1;
     o.c = product_;
     o.c_stride = cut_.width;
     for (Index tap = 0; tap < segments_.taps(); ++tap) {

@@ -34,6 +34,7 @@ class OuterWorker {
     void add_box(Index box, bool add);
     void enter_box(Index box);
     void enter_tile(Index tile);
+    void find_runs();
     void take_x();
     void pack_x(Index group);
     void pack_dy(Index group);
@@ -65,6 +66,8 @@ class OuterWorker {
     Index length_ = 0, pixels_ = 0;
     Index* x_lines_;  // [line] where x's pixels begin
 
+    LineRun* runs_;  // of pixels that meet something
+    Index run_count_ = 0;
     const C **x_pixels_, **pixels_of_dy_;
     C *x_, *scratch_;
     C *row_panel_, *column_panel_;

@@ -232,8 +232,9 @@ void line_dots(const DotsLine<typename V::value>& t) {
     each_part([&](Index column, Index n, Index place) TCONV_INLINE {
         for (Index i = 0; i < n; ++i) places[column + i] = place + i;
     });
-    T bias[2 * most_columns];  // as often as it takes to fill whole vectors
-    const Index period = step < W ? W : step % W == 0 ? step : 2 * step;
+    T bias[most_columns * (W < 4 ? 1 : W / 4)];  // as often as it takes to fill whole vectors: step is 1, 2 or 4 n
+    Index period = step;
+    while (period % W > 0) period += step;
     for (Index i = 0; i < period; ++i) bias[i] = T(0);
     if (t.bias != nullptr) {
         for (Index column = 0; column < columns; ++column)

@@ -205,7 +205,7 @@ void analyse_plane(const typename V::value* const* from, typename V::value* to, 
     Index k = 0;
     for (; k + W <= n; k += W) {
         R window[points], point[points];
-        for (int i = 0; i < points; ++i) window[i] = V::load(x[i] + k);
+        for (int i = 0; i < points; ++i) window[i] = V::keep(V::load(x[i] + k));
         plane_to_points<S0, S1>(window, point);
         for (int i = 0; i < points; ++i) V::store(to + i * step + k, point[i]);
     }

@@ -80,4 +80,9 @@ extern const FastKernels<float> fast_float;
 extern const FastKernels<double> fast_double;
 }  // namespace avx2
 
+namespace avx512 {
+extern const FastKernels<float> fast_float;
+extern const FastKernels<double> fast_double;
+}  // namespace avx512
+
 }  // namespace tconv

@@ -15,15 +15,17 @@ void outer(const Outer<typename V::value>& o) {
     typename V::reg sum[M][NV];
     for (int m = 0; m < M; ++m)
         for (int v = 0; v < NV; ++v) sum[m][v] = V::zero();
-    const T *rows = o.rows, *columns = o.columns;
+    for (const LineRun *run = o.runs, *const end = run + o.run_count; run < end; ++run) {
+        const T *rows = o.rows + run->first * most_gradient_rows, *columns = o.columns + run->first * (2 * W);
 #pragma GCC unroll 4
-    for (Index k = 0; k < o.lines; ++k, rows += most_gradient_rows, columns += 2 * W) {
-        typename V::reg b[NV];
-        for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(columns + v * W));
-        __builtin_prefetch(rows + ahead * most_gradient_rows);
-        for (int m = 0; m < M; ++m) {
-            const auto a = V::set1(rows[m]);
-            for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(a, b[v], sum[m][v]);
+        for (Index k = run->first; k < run->last; ++k, rows += most_gradient_rows, columns += 2 * W) {
+            typename V::reg b[NV];
+            for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(columns + v * W));
+            __builtin_prefetch(rows + ahead * most_gradient_rows);
+            for (int m = 0; m < M; ++m) {
+                const auto a = V::set1(rows[m]);
+                for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(a, b[v], sum[m][v]);
+            }
         }
     }
     T* c = o.c;
@@ -47,10 +49,10 @@ void strip(const Strip<typename V::value>& s) {
     };
     if (s.from != nullptr) {
         each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::load(s.from + m * s.from_stride + v * W); });
-        each<M>([&](auto m) TCONV_INLINE { __builtin_prefetch(s.from + (M + m) * s.from_stride, 1); });
+        each<M>([&](auto m) TCONV_INLINE { ask_for<NV * W, true>(s.from + (M + m) * s.from_stride); });
     } else {
         each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
-        each<M>([&](auto m) TCONV_INLINE { __builtin_prefetch(s.to[m] + s.column, 1); });
+        each<M>([&](auto m) TCONV_INLINE { ask_for<NV * W, true>(s.to[m] + s.column); });
     }
     const T* panel = s.panel;
     const T* const* rows = s.rows;
@@ -99,7 +101,7 @@ void deal(const typename V::value* const* lines, Index count, Index n, typename 
         const T *from = lines[k], *next = lines[k + ahead < count ? k + ahead : k];
         T* block = to;
         for (Index b = 0; b < whole; ++b, from += Size, next += Size, block += block_stride) {
-            __builtin_prefetch(next);
+            ask_for<Size, false>(next);
             for (int v = 0; v < NV; ++v) V::store(block + v * W, V::load(from + v * W));
         }
         for (Index rest = n - whole * Size; rest > 0; rest -= Size, from += Size, block += block_stride)

@@ -33,7 +33,7 @@ inline TCONV_INLINE void some_evenly(const Evenly<typename V::value>& e, Index i
     const T *a[M], *panels[NB];
     each<M>([&](auto m) TCONV_INLINE {
         a[m] = e.from + (i + m) * e.from_step;
-        __builtin_prefetch(e.to + (i + m) * e.to_step + block * (NV * W), 1);
+        ask_for<NV * W, true>(e.to + (i + m) * e.to_step + block * (NV * W));
     });
     const auto last_of = [&](int n) TCONV_INLINE {  // the last vector of a block
         const Index rest = e.columns - (block + n) * (NV * W);
@@ -109,7 +109,7 @@ inline TCONV_INLINE void few_evenly(const Evenly<typename V::value>& e, Index bl
     });
     T* to[1] = {e.to + block * (NV * W)};
     for (Index i = 0; i < e.pixels; ++i, to[0] += e.to_step) {
-        __builtin_prefetch(to[0] + few_ahead * e.to_step, 1);
+        ask_for<NV * W, true>(to[0] + few_ahead * e.to_step);
         typename V::reg sum[1][NV];
         each<NV>([&](auto v) TCONV_INLINE { sum[0][v] = V::zero(); });
         each<K>([&](auto k) TCONV_INLINE {

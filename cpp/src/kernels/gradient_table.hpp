@@ -7,12 +7,18 @@
 
 namespace tconv {
 
-/// A sum of outer products of packed lines, c[m][n] = (add ? c[m][n] : 0) + sum over k < lines of
+/// Lines [first, last).
+struct LineRun {
+    Index first, last;
+};
+
+/// A sum of outer products of packed lines, c[m][n] = (add ? c[m][n] : 0) + sum over runs, k in a run of
 /// rows[k*tile_rows + m] * columns[k*width + n].
 template <class T>
 struct Outer {
     const T *rows, *columns;
-    Index lines;
+    const LineRun* runs;
+    Index run_count;
     T* c;
     Index c_stride;
     bool add;
@@ -140,5 +146,10 @@ namespace avx2 {
 extern const GradientKernels<float> gradient_float;
 extern const GradientKernels<double> gradient_double;
 }  // namespace avx2
+
+namespace avx512 {
+extern const GradientKernels<float> gradient_float;
+extern const GradientKernels<double> gradient_double;
+}  // namespace avx512
 
 }  // namespace tconv

@@ -20,7 +20,7 @@ inline TCONV_INLINE void add_run(const Taps<typename V::value>& s, const typenam
         constexpr int at = i;
         const typename V::value* const pixel = dy + at * s.dy_step;
         // Whole pixels would be a stream, pieces of them are none. What is asked for twice is there more often.
-        if constexpr (M > 1) __builtin_prefetch(pixel + M * s.dy_step);
+        if constexpr (M > 1) ask_for<NV * W, false>(pixel + M * s.dy_step);
         each<NV>([&](auto v) TCONV_INLINE {
             const auto x = V::keep(load(pixel + v * W));
             each<Q>([&](auto q) TCONV_INLINE {  // a sum meets its taps in their order

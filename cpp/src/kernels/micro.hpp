@@ -138,22 +138,28 @@ void turn(const typename V::value* from, Index from_stride, typename V::value* t
           Index columns) {
     constexpr Index W = V::width;
     const Index whole_rows = rows - rows % W, whole_columns = columns - columns % W;
-    constexpr Index line = 2 * W;  // of the cache: used up before rows that may take its place
-    for (Index corner = 0; corner < whole_columns; corner += line)
+    constexpr Index line = 64 / static_cast<Index>(sizeof(typename V::value));
+    constexpr Index some = W < line ? line : W;  // of the cache: used up before rows that may take its place
+    for (Index corner = 0; corner < whole_columns; corner += some)
         for (Index i = 0; i < whole_rows; i += W)
-            for (Index j = corner; j < whole_columns && j < corner + line; j += W)
+            for (Index j = corner; j < whole_columns && j < corner + some; j += W)
                 V::turn(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
-    for (Index j = 0; j < columns; ++j)
-        for (Index i = j < whole_columns ? whole_rows : 0; i < rows; ++i)
-            to[j * to_stride + i] = from[i * from_stride + j];
+    if constexpr (V::cheap_parts) {
+        for (Index j = 0; j < columns; j += W)
+            for (Index i = j < whole_columns ? whole_rows : 0; i < rows; i += W)
+                V::turn_some(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride,
+                             rows - i < W ? rows - i : W, columns - j < W ? columns - j : W);
+    } else {
+        for (Index j = 0; j < columns; ++j)
+            for (Index i = j < whole_columns ? whole_rows : 0; i < rows; ++i)
+                to[j * to_stride + i] = from[i * from_stride + j];
+    }
 }
 
 /// The table for vectors V with tiles of six rows by two vectors: twelve sums, two columns and one row in registers.
 template <class V>
-constexpr Kernels<typename V::value> kernels_of(Isa isa) {
-    return {isa,
-            6,
-            2 * V::width,
+constexpr Kernels<typename V::value> kernels_of(Isa isa, double half_panel = 0.75) {
+    return {{isa, 6, 2 * V::width, half_panel},
             {{multiply<V, 1, 1, 6>, multiply<V, 2, 1, 6>, multiply<V, 3, 1, 6>, multiply<V, 4, 1, 6>,
               multiply<V, 5, 1, 6>, multiply<V, 6, 1, 6>},
              {multiply<V, 1, 2, 6>, multiply<V, 2, 2, 6>, multiply<V, 3, 2, 6>, multiply<V, 4, 2, 6>,

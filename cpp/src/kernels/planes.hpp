@@ -234,6 +234,8 @@ void pad(const typename V::value* from, const Index* places, Index lines, Index 
             for (; i + W <= n; i += W) V::store(to + i, V::load(x + i));
             if (i < n && n >= W) {
                 V::store(to + n - W, V::load(x + n - W));
+            } else if (V::cheap_parts && i < n) {
+                V::store_some(to + i, V::load_some(x + i, n - i), n - i);
             } else {
                 for (; i < n; ++i) to[i] = x[i];
             }
@@ -258,8 +260,19 @@ void interleave_lines(const typename V::value* const* from, Index n, typename V:
             interleave_vectors<V, N>(in, out);
             each<N>([&](auto q) TCONV_INLINE { V::store(to + i * N + q * W, out[q]); });
         }
-        for (; i < n; ++i)
-            for (int q = 0; q < N; ++q) to[i * N + q] = from[q][first + i];
+        if constexpr (V::cheap_parts) {
+            if (i == n) continue;
+            typename V::reg in[N], out[N];
+            each<N>([&](auto q) TCONV_INLINE { in[q] = V::load_some(from[q] + first + i, n - i); });
+            interleave_vectors<V, N>(in, out);
+            each<N>([&](auto q) TCONV_INLINE {
+                const Index rest = (n - i) * N - q * W;
+                if (rest > 0) V::store_some(to + i * N + q * W, out[q], rest < W ? rest : W);
+            });
+        } else {
+            for (; i < n; ++i)
+                for (int q = 0; q < N; ++q) to[i * N + q] = from[q][first + i];
+        }
     }
 }
 

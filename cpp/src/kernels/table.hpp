@@ -97,12 +97,17 @@ struct Lines {
     Index count = 1, from_step = 0, to_step = 0, ahead = 0;
 };
 
+/// What the kernels of panels compute at once.
+struct PanelShape {
+    Isa isa;
+    Index tile_rows;    // rows of a full tile
+    Index width;        // columns of a full panel; a half panel has width/2
+    double half_panel;  // its time, as a part of a full one's: its few sums may wait for each other
+};
+
 /// The functions of one instruction set for sums of type T.
 template <class T>
-struct Kernels {
-    Isa isa;
-    Index tile_rows;  // rows of a full tile
-    Index width;      // columns of a full panel; a half panel has width/2
+struct Kernels : PanelShape {
     /// [0] half panels, [1] full panels; [m-1] rows.
     void (*multiply[2][max_tile_rows])(const Tile<T>&);
     /// Every column its own channel: c[m][n] = (load ? c[m][n] : 0) + sum over t of
@@ -147,5 +152,11 @@ extern const Kernels<float> kernels_float;
 extern const Kernels<double> kernels_double;
 extern const Converters converters;
 }  // namespace avx2
+
+namespace avx512 {
+extern const Kernels<float> kernels_float;
+extern const Kernels<double> kernels_double;
+extern const Converters converters;
+}  // namespace avx512
 
 }  // namespace tconv

@@ -24,6 +24,13 @@ inline TCONV_INLINE void each(const F& f) {
     }
 }
 
+/// Asks for the lines of the cache that N numbers begin in.
+template <int N, bool Write, class T>
+inline TCONV_INLINE void ask_for(const T* p) {
+    constexpr int line = 64 / static_cast<int>(sizeof(T));
+    each<(N + line - 1) / line>([&](auto i) TCONV_INLINE { __builtin_prefetch(p + i * line, Write); });
+}
+
 template <class T>
 struct Float;
 template <>
@@ -46,6 +53,7 @@ struct Vec {
     using value = T;
     using Bits = typename Float<T>::Bits;
     static constexpr int width = W;
+    static constexpr bool cheap_parts = false;  // load_some and store_some take no longer than load and store
     typedef T reg __attribute__((vector_size(W * sizeof(T))));
     typedef Bits bits __attribute__((vector_size(W * sizeof(T))));
 
