@@ -317,9 +317,16 @@ void PlaneGrid::cut_boxes(Index sum_bytes, int threads) {
     cut();
     const Index most_bytes = std::min(panel_bytes, all_panels_bytes / threads);
     const auto large = [&] { return !in_place && plane * columns.source_channels * sum_bytes > most_bytes; };
-    const auto few = [&] { return threads > 1 && boxes.count() * columns.product_groups < 4 * threads; };
+    Index all = 1;
+    for (const Index extent : extents) all *= extent;
+    const auto few = [&] {
+        const Index units = boxes.count() * columns.product_groups;
+        const bool even = boxes.count() * boxes.points() == all && units % threads == 0 && units >= 2 * threads;
+        return threads > 1 && units < 4 * threads && !even;
+    };
     while ((most > vectors_together && large()) || (most >= 4 * vectors_together && few())) {
-        most /= 2;
+        const Index enough = ceil_div(all * columns.product_groups, 4 * threads);
+        most = large() ? most / 2 : std::max(most / 2, std::min(enough, most - 1));
         cut();
     }
 }

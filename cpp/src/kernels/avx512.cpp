@@ -11,6 +11,7 @@ namespace tconv {
 namespace {
 
 struct Avx512Float : Vec<float, 16> {
+    static constexpr int registers = 32;
     static constexpr bool cheap_parts = true;
     static __mmask16 first(Index n) { return static_cast<__mmask16>((1u << n) - 1); }
     static reg load_some(const float* p, Index n) { return _mm512_maskz_loadu_ps(first(n), p); }
@@ -77,6 +78,7 @@ struct Avx512Float : Vec<float, 16> {
     }
 };
 struct Avx512Double : Vec<double, 8> {
+    static constexpr int registers = 32;
     static constexpr bool cheap_parts = true;
     static __mmask8 first(Index n) { return static_cast<__mmask8>((1u << n) - 1); }
     static reg load_some(const double* p, Index n) { return _mm512_maskz_loadu_pd(first(n), p); }

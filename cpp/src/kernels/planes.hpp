@@ -133,21 +133,27 @@ inline void planes_of_some(const PlaneTile<typename V::value>& t, Index column, 
     planes_of<V, M, N, Apart>(t, column, first);
 }
 
+/// Vectors that meet m columns together: twelve sums in 16 registers, and in 32 twice as many of four columns.
+template <class V>
+constexpr int most_vectors(Index m) {
+    return m == 1 ? 8 : m == 2 ? 6 : m == 3 ? 4 : V::registers == 32 ? 6 : 3;
+}
+
 /// M columns, 4 at most, times n vectors.
 template <class V>
 inline void planes_of_columns(const PlaneTile<typename V::value>& t, Index column, Index m, Index first, Index n) {
     if (t.apart != 0)
-        return m == 2 ? planes_of_some<V, 2, 6, true>(t, column, first, n)
-                      : planes_of_some<V, 4, 3, true>(t, column, first, n);
+        return m == 2 ? planes_of_some<V, 2, most_vectors<V>(2), true>(t, column, first, n)
+                      : planes_of_some<V, 4, most_vectors<V>(4), true>(t, column, first, n);
     switch (m) {
         case 1:
-            return planes_of_some<V, 1, 8>(t, column, first, n);
+            return planes_of_some<V, 1, most_vectors<V>(1)>(t, column, first, n);
         case 2:
-            return planes_of_some<V, 2, 6>(t, column, first, n);
+            return planes_of_some<V, 2, most_vectors<V>(2)>(t, column, first, n);
         case 3:
-            return planes_of_some<V, 3, 4>(t, column, first, n);
+            return planes_of_some<V, 3, most_vectors<V>(3)>(t, column, first, n);
         default:
-            return planes_of_some<V, 4, 3>(t, column, first, n);
+            return planes_of_some<V, 4, most_vectors<V>(4)>(t, column, first, n);
     }
 }
 
@@ -160,7 +166,7 @@ void planes_to_lines(PlaneTile<typename V::value> t) {
     for (Index column = 0, m; column < t.count; column += m) {
         m = t.count - column < most_columns ? t.count - column : most_columns;
         m -= m % t.run;
-        const Index most = m == 1 ? 8 : m == 2 ? 6 : m == 3 ? 4 : 3;
+        const Index most = most_vectors<V>(m);
         const Index vectors = (t.rows + W - 1) / W, runs = m / t.run;
         Index strips = (vectors + most - 1) / most;
         for (Index done = 0, n; done < vectors; done += n, --strips) {
@@ -203,7 +209,9 @@ void planes(const PlaneTile<typename V::value>& t) {
     if (t.outs != nullptr) return planes_of_parts<V>(t);
     constexpr Index most_columns = 4;
     const Index column_parts = (t.count + most_columns - 1) / most_columns;
-    const Index most = t.count == 1 ? 8 : t.count == 2 ? 6 : t.count == 3 ? 4 : 3;
+    const bool threes = t.count > most_columns && t.count % most_columns != 0;  // and fours or twos
+    const int of_three = most_vectors<V>(3), of_all = most_vectors<V>(t.count);
+    const Index most = threes && of_three < of_all ? of_three : of_all;
     Index strips = (t.vectors + most - 1) / most;
     for (Index first = 0, n; first < t.vectors; first += n, --strips) {
         n = (t.vectors - first + strips - 1) / strips;

@@ -53,6 +53,7 @@ struct Vec {
     using value = T;
     using Bits = typename Float<T>::Bits;
     static constexpr int width = W;
+    static constexpr int registers = 16;
     static constexpr bool cheap_parts = false;  // load_some and store_some take no longer than load and store
     typedef T reg __attribute__((vector_size(W * sizeof(T))));
     typedef Bits bits __attribute__((vector_size(W * sizeof(T))));
