@@ -26,7 +26,7 @@ class AnyRun;
 class AnyPlan {
   public:
     AnyPlan(const py::array& kernel, const std::vector<AxisTuple>& axes, Index groups, const std::string& dtype,
-            const std::string& isa, const std::string& algorithm)
+            bool channels_first, const std::string& isa, const std::string& algorithm)
         : groups_(groups), in_channels_(extent(kernel, -1, "kernel")) {
         const Index per_group = extent(kernel, -2, "kernel");
         if (groups > 0 && per_group > std::numeric_limits<Index>::max() / groups) {
@@ -37,7 +37,7 @@ class AnyPlan {
         for (AxisTuple& axis : unit) axis = {1, 1, axis[2], axis[3], axis[4], 0};
         const Geometry<dynamic> g = make_geometry(1, in_channels_, filters_, groups, unit);
         check(g);
-        const Options options = make_options(0, isa, false, algorithm);
+        const Options options = make_options(0, isa, channels_first, algorithm);
         visit_dtype(dtype, [&](auto type) {
             using T = typename decltype(type)::type;
             const T* data = numbers<T>(kernel, kernel_shape(g), "kernel");
@@ -144,10 +144,10 @@ AnyRun AnyPlan::at(std::vector<Index> x_shape, std::vector<Index> y_shape, const
 
 void register_plan(py::module_& module) {
     py::class_<AnyPlan>(module, "Plan")
-        .def(py::init<const py::array&, const std::vector<AxisTuple>&, Index, const std::string&, const std::string&,
-                      const std::string&>(),
-             py::arg("kernel"), py::kw_only(), py::arg("axes"), py::arg("groups"), py::arg("dtype"), py::arg("isa"),
-             py::arg("algorithm"))
+        .def(py::init<const py::array&, const std::vector<AxisTuple>&, Index, const std::string&, bool,
+                      const std::string&, const std::string&>(),
+             py::arg("kernel"), py::kw_only(), py::arg("axes"), py::arg("groups"), py::arg("dtype"),
+             py::arg("channels_first"), py::arg("isa"), py::arg("algorithm"))
         .def("at", &AnyPlan::at, py::kw_only(), py::arg("x_shape"), py::arg("y_shape"), py::arg("dtype"),
              py::arg("batch"), py::arg("axes"), py::arg("channels_first"), py::arg("activation"), py::arg("alpha"),
              py::arg("threads"), py::arg("once"))

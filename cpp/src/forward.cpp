@@ -107,7 +107,7 @@ template <class T>
 std::shared_ptr<const Packed<T>> pack(const Geometry<dynamic>& g, const T* kernel, const Options& options) {
     check(g, operation);
     demand_pointer(kernel, numbers_of_kernel(g), operation, "kernel");
-    auto packed = std::make_shared<Packed<T>>(g, kernel, options.isa);
+    auto packed = std::make_shared<Packed<T>>(g, kernel, options.isa, options.data_format);
     if (options.algorithm == Algorithm::reference) {
         packed->plain = Buffer<T>(numbers_of_kernel(g));
         std::copy_n(kernel, packed->plain.size(), packed->plain.data());

@@ -76,7 +76,7 @@ struct FastView {
     FastDecision decision;
 
     FastView(const Geometry<dynamic>& g, const Options& options)
-        : columns(columns_for<C>(g, Direction::grad_input, options.isa)) {
+        : columns(columns_for<C>(g, Direction::grad_input, options.isa, options.data_format)) {
         for (const Axis& axis : g.axes) maps.push_back(backward_map(axis));
         decision = decide(columns, maps, g.batch, sizeof(C), options.data_format, options.algorithm, false);
     }

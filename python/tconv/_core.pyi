@@ -16,6 +16,7 @@ class Plan:
         axes: Sequence[AxisTuple],
         groups: int,
         dtype: str,
+        channels_first: bool,
         isa: str,
         algorithm: str,
     ) -> None: ...

@@ -258,6 +258,7 @@ class Plan:
             axes=axes,
             groups=spec.groups,
             dtype=_convert.name_of(self._wide),
+            channels_first=spec.channels_first,
             isa="best",
             algorithm=_args.ALGORITHMS[self._algorithm],
         )

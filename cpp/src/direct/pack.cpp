@@ -139,18 +139,21 @@ void Columns::make_blocks() {
 Columns faster(Columns a, Columns b) { return b.time * least_gain < a.time ? std::move(b) : std::move(a); }
 
 template <class C>
-Columns columns_for(const Geometry<dynamic>& g, Direction direction, Isa isa) {
+Columns columns_for(const Geometry<dynamic>& g, Direction direction, Isa isa, DataFormat format) {
     const PanelShape& panel = kernels_for<C>(isa);
     const Isa other = isa == Isa::best ? narrower(panel.isa) : panel.isa;
     Columns columns(g, direction, panel);
-    return other == panel.isa ? columns : faster(columns, Columns(g, direction, kernels_for<C>(other)));
+    if (other == panel.isa) return columns;
+    Columns narrow(g, direction, kernels_for<C>(other));
+    if (format == DataFormat::channels_first && narrow.form == Form::dots) return columns;
+    return faster(std::move(columns), std::move(narrow));
 }
-template Columns columns_for<float>(const Geometry<dynamic>&, Direction, Isa);
-template Columns columns_for<double>(const Geometry<dynamic>&, Direction, Isa);
+template Columns columns_for<float>(const Geometry<dynamic>&, Direction, Isa, DataFormat);
+template Columns columns_for<double>(const Geometry<dynamic>&, Direction, Isa, DataFormat);
 
 template <class T>
-Packed<T>::Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa_)
-    : Columns(columns_for<C>(g, Direction::forward, isa_)),
+Packed<T>::Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa_, DataFormat format)
+    : Columns(columns_for<C>(g, Direction::forward, isa_, format)),
       wanted(isa_),
       kernels(&kernels_for<C>(panel.isa)),
       converters(&converters_for(panel.isa)),

@@ -82,15 +82,16 @@ struct Columns {
 };
 
 /// Columns for the kernels of `isa`; for those of its `narrower` one, if they take less time, where it is Isa::best.
+/// Few columns, channels first, keep the best ones: their vectors lie along pixels.
 template <class C>
-Columns columns_for(const Geometry<dynamic>& g, Direction direction, Isa isa);
+Columns columns_for(const Geometry<dynamic>& g, Direction direction, Isa isa, DataFormat format);
 
 template <class T>
 class Packed : public Columns {
   public:
     using C = compute_t<T>;
 
-    Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa);
+    Packed(const Geometry<dynamic>& g, const T* kernel, Isa isa, DataFormat format);
     /// The same kernel, not depthwise, for other strides.
     Packed(const Geometry<dynamic>& g, const Packed& other);
 

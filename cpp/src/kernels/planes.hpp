@@ -166,7 +166,7 @@ void planes_to_lines(PlaneTile<typename V::value> t) {
     for (Index column = 0, m; column < t.count; column += m) {
         m = t.count - column < most_columns ? t.count - column : most_columns;
         m -= m % t.run;
-        const Index most = most_vectors<V>(m);
+        const Index most = m == 4 ? 3 : most_vectors<V>(m);  // more would leave too few registers to interleave them
         const Index vectors = (t.rows + W - 1) / W, runs = m / t.run;
         Index strips = (vectors + most - 1) / most;
         for (Index done = 0, n; done < vectors; done += n, --strips) {
