@@ -18,8 +18,8 @@ const Converters& converters_for(Isa isa);
 
 /// The instruction set whose vectors are half as long as those of `isa`, and as fast; `isa` itself, if there is none.
 Isa narrower(Isa isa);
-/// What Isa::best means for sums of `count` lanes, each of type C: narrower vectors where many lanes of the best ones
-/// would be empty. Any other isa stands for itself.
+/// What Isa::best means for sums of `count` lanes, each of type C: narrower vectors where those have fewer lanes empty.
+/// Any other isa stands for itself.
 template <class C>
 Isa isa_for(Isa isa, Index count);
 

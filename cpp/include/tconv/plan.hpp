@@ -43,9 +43,10 @@ TCONV_API std::string describe(const Prepared<T>& prepared);
 }  // namespace detail
 
 /// A transposed convolution whose kernel is packed once. The kernel may change or go afterwards. Immutable, so that
-/// threads may share it. What is packed depends on the kernel's shape, the strides, dilations and groups alone, so
-/// one packing serves every batch, extent, crop and data format: see at(). A kernel longer than its stride is packed
-/// once more when it first meets an axis of one pixel, where no two taps see the same output.
+/// threads may share it. What is packed depends on the kernel's shape, the strides, dilations and groups, and with
+/// Isa::best on the data format that it suits best. One packing serves every batch, extent, crop and data format: see
+/// at(). A kernel longer than its stride is packed once more when it first meets an axis of one pixel, where no two
+/// taps see the same output.
 template <class T, int N>
 class Plan {
   public:

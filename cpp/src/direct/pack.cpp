@@ -4,7 +4,6 @@
 #include <cmath>
 #include <string>
 #include <type_traits>
-#include <utility>
 
 #include <tconv/error.hpp>
 
@@ -18,7 +17,7 @@ namespace {
 
 // Products in a step, and taps in one: a panel of a step fits the second cache beside the rows it meets.
 constexpr Index step_products = 1024, step_taps = 32;
-// What the choice of windows weighs, in products: finding a row, a row's pixel under a tap, a column stored alone;
+// What the choice of windows weighs, in products: finding a row, a row's pixel under a tap, a column stored alone.
 constexpr double per_row = 160, per_tap = 64, per_scattered = 16;
 // A product in dots beside one in panels, the sum over a vector's lanes, and the rows that a join wastes at the ends.
 constexpr double slower_dots = 1.1, per_lane = 6, wasted_rows = 1.1;
@@ -126,17 +125,15 @@ void Columns::make_blocks() {
         for (const Step& step : steps[w]) depth_of_window = depth_of_window + products(step);
         for (Index first = 0; first < columns; first += block_columns) {
             const Index real = std::min(block_columns, columns - first), width = round_up(real, panel.width / 2);
-            const Index panel = form == Form::dots ? real : width;
-            blocks.push_back({static_cast<Index>(w), first, real, width, panel, size.value(), group_bias});
-            size = size + depth_of_window * panel;
+            const Index stored = form == Form::dots ? real : width;
+            blocks.push_back({static_cast<Index>(w), first, real, width, stored, size.value(), group_bias});
+            size = size + depth_of_window * stored;
             group_bias += width;
         }
     }
     group_weights = size.value();
     if ((size * product_groups).overflowed()) throw std::bad_alloc();
 }
-
-Columns faster(Columns a, Columns b) { return b.time * least_gain < a.time ? std::move(b) : std::move(a); }
 
 template <class C>
 Columns columns_for(const Geometry<dynamic>& g, Direction direction, Isa isa, DataFormat format) {
@@ -146,7 +143,7 @@ Columns columns_for(const Geometry<dynamic>& g, Direction direction, Isa isa, Da
     if (other == panel.isa) return columns;
     Columns narrow(g, direction, kernels_for<C>(other));
     if (format == DataFormat::channels_first && narrow.form == Form::dots) return columns;
-    return faster(std::move(columns), std::move(narrow));
+    return narrow.time * least_gain < columns.time ? narrow : columns;
 }
 template Columns columns_for<float>(const Geometry<dynamic>&, Direction, Isa, DataFormat);
 template Columns columns_for<double>(const Geometry<dynamic>&, Direction, Isa, DataFormat);

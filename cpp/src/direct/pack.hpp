@@ -52,6 +52,7 @@ struct Columns {
     std::vector<std::vector<Step>> steps;     // [window][step]
     std::vector<Block> blocks;                // by window
     Index group_weights = 0, group_bias = 0;  // numbers from one product group to the next
+    double time = 0;                          // of a row in all windows, in products, as their choice sees it
 
     Columns(const Geometry<dynamic>& g, Direction direction, const PanelShape& panel);
 
@@ -72,9 +73,6 @@ struct Columns {
     }
 
   private:
-    friend Columns faster(Columns, Columns);
-
-    double time = 0;  // of a row, in products
     double cost(const std::vector<Window>& candidate, Form how) const;
     void choose_windows();
     void make_steps();

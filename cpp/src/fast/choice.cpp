@@ -18,7 +18,7 @@ using detail::Step;
 // Measured with float32, AVX2 and AVX-512, in products: what a full panel computes in the time of the thing named.
 constexpr double per_row = 250, per_tap = 64;  // of direct: finding and storing a row, its pixel under a tap
 constexpr double slower_gradient = 1.08, per_turned = 45;  // of direct: the input gradient's products, its weights
-constexpr double slower_dots = 1.1, per_dot = 48, per_column = 4;
+constexpr double slower_dots = 1.1, per_lane = 6, per_column = 4;
 constexpr double slower_tiles = 1.06;                   // products of tiles go through more memory
 constexpr double slower_parts = 0.03, most_parts = 16;  // for each part of the taps: its rows are read again
 constexpr double per_strip = 650;                       // a strip of tiles, whose sums are stored
@@ -114,7 +114,8 @@ double direct_time(const Columns& columns, const std::vector<AxisMap>& maps, Ind
                               (block.width == columns.panel.width ? 1 : columns.panel.half_panel);
                 }
             }
-            of_row += columns.form == Form::dots ? per_dot * number(block.columns) : per_column * number(block.width);
+            of_row += columns.form == Form::dots ? per_lane * number(columns.panel.width / 2) * number(block.columns)
+                                                 : per_column * number(block.width);
         }
         const double streamed = weights * number(sum_bytes) * per_streamed_byte;
         const double passes = std::max(1.0, rows / number(most_tiles));

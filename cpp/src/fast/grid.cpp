@@ -9,7 +9,7 @@ namespace tconv {
 namespace {
 
 constexpr Index most_tiles = 96, least_tiles = 24;      // that meet a panel together
-constexpr Index most_columns = 128, few_columns = 64;   // of a block of them, and at least if there are so many
+constexpr Index most_sums = 512, few_sums = 256;        // bytes of a point's, of a block of columns
 constexpr Index cache_bytes = 440 << 10;                // of a second cache, for what a worker goes through again
 constexpr Index sums_bytes = 288 << 10;                 // of a block of columns
 constexpr Index streamed_bytes = 2 << 20;               // weights that one worker's few tiles should not stream
@@ -83,12 +83,11 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
     const Index of_tile = window.parts * window.points * row_numbers * sum_bytes;
     const Index weights = columns.panel_weights(window, columns.panels(window)) * sum_bytes -
                           columns.panel_weights(window, 0) * sum_bytes;
-    const Index panels = std::min(columns.panels(window), most_columns / columns.columns.panel.width);
+    const Index point_bytes = width() * sum_bytes, panels = std::min(columns.panels(window), most_sums / point_bytes);
 
     // A worker alone: what it transforms, its sums and, where they are few, the weights stay in its cache.
     const Index room = cache_bytes - (weights <= cache_bytes / 2 ? weights : cache_bytes / 4);
-    Index own = std::min(most_tiles,
-                         room / (of_tile + std::min(panels, few_columns / columns.columns.panel.width) * panel_bytes));
+    Index own = std::min(most_tiles, room / (of_tile + std::min(panels, few_sums / point_bytes) * panel_bytes));
     if (plain) own = most_tiles;
     boxes = cut_boxes(extents, std::max<Index>(own, 1), tile_rows, target.channel != 1);
     shared = !plain && (own < least_tiles || weights > streamed_bytes || boxes.count() < 2 * threads);

@@ -4,6 +4,7 @@
 #include "convert.hpp"
 #include "fast.hpp"
 #include "gradient.hpp"
+#include "lane_sums.hpp"
 #include "micro.hpp"
 
 namespace tconv {
@@ -17,12 +18,7 @@ struct Avx2Float : Vec<float, 8> {
     static __m256i first(Index n) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(masks32 + 8 - n)); }
     static reg load_some(const float* p, Index n) { return _mm256_maskload_ps(p, first(n)); }
     static void store_some(float* p, reg r, Index n) { _mm256_maskstore_ps(p, first(n), r); }
-    static void sums(reg a, reg b, reg c, reg d, float* to) {
-        const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
-        const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
-        const __m256 all = _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
-        _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1)));
-    }
+    static void sums(reg a, reg b, reg c, reg d, float* to) { lane_sums(a, b, c, d, to); }
     static reg fma(reg a, reg b, reg c) { return _mm256_fmadd_ps(a, b, c); }
     static reg set1(float x) { return _mm256_set1_ps(x); }
     static reg max(reg a, reg b) { return _mm256_max_ps(a, b); }
@@ -59,11 +55,7 @@ struct Avx2Double : Vec<double, 4> {
     static __m256i first(Index n) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(masks64 + 4 - n)); }
     static reg load_some(const double* p, Index n) { return _mm256_maskload_pd(p, first(n)); }
     static void store_some(double* p, reg r, Index n) { _mm256_maskstore_pd(p, first(n), r); }
-    static void sums(reg a, reg b, reg c, reg d, double* to) {
-        const __m256d ab = _mm256_add_pd(_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
-        const __m256d cd = _mm256_add_pd(_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
-        store(to, _mm256_add_pd(_mm256_permute2f128_pd(ab, cd, 0x20), _mm256_permute2f128_pd(ab, cd, 0x31)));
-    }
+    static void sums(reg a, reg b, reg c, reg d, double* to) { lane_sums(a, b, c, d, to); }
     static reg fma(reg a, reg b, reg c) { return _mm256_fmadd_pd(a, b, c); }
     static reg set1(double x) { return _mm256_set1_pd(x); }
     static reg max(reg a, reg b) { return _mm256_max_pd(a, b); }

@@ -5,54 +5,58 @@
 #include "convert.hpp"
 #include "fast.hpp"
 #include "gradient.hpp"
+#include "lane_sums.hpp"
 #include "micro.hpp"
 
 namespace tconv {
 namespace {
 
-struct Avx512Float : Vec<float, 16> {
+/// What is the same for V, of either type.
+template <class V, class T, int W>
+struct Avx512 : Vec<T, W> {
+    using typename Vec<T, W>::reg;
     static constexpr int registers = 32;
     static constexpr bool cheap_parts = true;
+
+    static reg keep(reg a) {  // or GCC loads it again for each fma
+        asm("" : "+v"(a));
+        return a;
+    }
+    static void turn(const T* from, Index from_stride, T* to, Index to_stride) {
+        reg r[W];
+        each<W>([&](auto i) TCONV_INLINE { r[i] = V::load(from + i * from_stride); });
+        V::transpose(r);
+        each<W>([&](auto i) TCONV_INLINE { V::store(to + i * to_stride, r[i]); });
+    }
+    /// The same of `rows` by `columns` numbers, W by W at most.
+    static void turn_some(const T* from, Index from_stride, T* to, Index to_stride, Index rows, Index columns) {
+        reg r[W];
+        each<W>([&](auto i)
+                    TCONV_INLINE { r[i] = i < rows ? V::load_some(from + i * from_stride, columns) : V::zero(); });
+        V::transpose(r);
+        each<W>([&](auto i) TCONV_INLINE {
+            if (i < columns) V::store_some(to + i * to_stride, r[i], rows);
+        });
+    }
+};
+
+struct Avx512Float : Avx512<Avx512Float, float, 16> {
     static __mmask16 first(Index n) { return static_cast<__mmask16>((1u << n) - 1); }
     static reg load_some(const float* p, Index n) { return _mm512_maskz_loadu_ps(first(n), p); }
     static void store_some(float* p, reg r, Index n) { _mm512_mask_storeu_ps(p, first(n), r); }
     static __m256 halves(reg a) { return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1)); }
     static void sums(reg a, reg b, reg c, reg d, float* to) {
-        const __m256 a2 = halves(a), b2 = halves(b), c2 = halves(c), d2 = halves(d);
-        const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a2, b2), _mm256_unpackhi_ps(a2, b2));
-        const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c2, d2), _mm256_unpackhi_ps(c2, d2));
-        const __m256 all = _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
-        _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1)));
+        lane_sums(halves(a), halves(b), halves(c), halves(d), to);
     }
     static reg fma(reg a, reg b, reg c) { return _mm512_fmadd_ps(a, b, c); }
     static reg set1(float x) { return _mm512_set1_ps(x); }
     static reg max(reg a, reg b) { return _mm512_max_ps(a, b); }
     static reg min(reg a, reg b) { return _mm512_min_ps(a, b); }
-    static reg keep(reg a) {  // or GCC loads it again for each fma
-        asm("" : "+v"(a));
-        return a;
-    }
     static void interleave(reg a, reg b, reg& low, reg& high) {
         const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
         low = _mm512_permutex2var_ps(a, first, b);
         high = _mm512_permutex2var_ps(a, _mm512_add_epi32(first, _mm512_set1_epi32(8)), b);
     }
-    static void turn(const float* from, Index from_stride, float* to, Index to_stride) {
-        reg r[16];
-        each<16>([&](auto i) TCONV_INLINE { r[i] = load(from + i * from_stride); });
-        transpose(r);
-        each<16>([&](auto i) TCONV_INLINE { store(to + i * to_stride, r[i]); });
-    }
-    static void turn_some(const float* from, Index from_stride, float* to, Index to_stride, Index rows, Index columns) {
-        reg r[16];
-        each<16>([&](auto i) TCONV_INLINE { r[i] = i < rows ? load_some(from + i * from_stride, columns) : zero(); });
-        transpose(r);
-        each<16>([&](auto i) TCONV_INLINE {
-            if (i < columns) store_some(to + i * to_stride, r[i], rows);
-        });
-    }
-
-  private:
     static void transpose(reg (&r)[16]) {
         reg s[16];
         each<8>([&](auto i) TCONV_INLINE {
@@ -77,49 +81,23 @@ struct Avx512Float : Vec<float, 16> {
         });
     }
 };
-struct Avx512Double : Vec<double, 8> {
-    static constexpr int registers = 32;
-    static constexpr bool cheap_parts = true;
+struct Avx512Double : Avx512<Avx512Double, double, 8> {
     static __mmask8 first(Index n) { return static_cast<__mmask8>((1u << n) - 1); }
     static reg load_some(const double* p, Index n) { return _mm512_maskz_loadu_pd(first(n), p); }
     static void store_some(double* p, reg r, Index n) { _mm512_mask_storeu_pd(p, first(n), r); }
     static __m256d halves(reg a) { return _mm256_add_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd(a, 1)); }
     static void sums(reg a, reg b, reg c, reg d, double* to) {
-        const __m256d a2 = halves(a), b2 = halves(b), c2 = halves(c), d2 = halves(d);
-        const __m256d ab = _mm256_add_pd(_mm256_unpacklo_pd(a2, b2), _mm256_unpackhi_pd(a2, b2));
-        const __m256d cd = _mm256_add_pd(_mm256_unpacklo_pd(c2, d2), _mm256_unpackhi_pd(c2, d2));
-        _mm256_storeu_pd(to, _mm256_add_pd(_mm256_permute2f128_pd(ab, cd, 0x20), _mm256_permute2f128_pd(ab, cd, 0x31)));
+        lane_sums(halves(a), halves(b), halves(c), halves(d), to);
     }
     static reg fma(reg a, reg b, reg c) { return _mm512_fmadd_pd(a, b, c); }
     static reg set1(double x) { return _mm512_set1_pd(x); }
     static reg max(reg a, reg b) { return _mm512_max_pd(a, b); }
     static reg min(reg a, reg b) { return _mm512_min_pd(a, b); }
-    static reg keep(reg a) {
-        asm("" : "+v"(a));
-        return a;
-    }
     static void interleave(reg a, reg b, reg& low, reg& high) {
         const __m512i first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
         low = _mm512_permutex2var_pd(a, first, b);
         high = _mm512_permutex2var_pd(a, _mm512_add_epi64(first, _mm512_set1_epi64(4)), b);
     }
-    static void turn(const double* from, Index from_stride, double* to, Index to_stride) {
-        reg r[8];
-        each<8>([&](auto i) TCONV_INLINE { r[i] = load(from + i * from_stride); });
-        transpose(r);
-        each<8>([&](auto i) TCONV_INLINE { store(to + i * to_stride, r[i]); });
-    }
-    static void turn_some(const double* from, Index from_stride, double* to, Index to_stride, Index rows,
-                          Index columns) {
-        reg r[8];
-        each<8>([&](auto i) TCONV_INLINE { r[i] = i < rows ? load_some(from + i * from_stride, columns) : zero(); });
-        transpose(r);
-        each<8>([&](auto i) TCONV_INLINE {
-            if (i < columns) store_some(to + i * to_stride, r[i], rows);
-        });
-    }
-
-  private:
     static void transpose(reg (&r)[8]) {
         reg s[8];
         each<4>([&](auto i) TCONV_INLINE {  // column 2q + j of two rows: quarter q of s[2i + j]
