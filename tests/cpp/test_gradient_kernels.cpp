@@ -63,22 +63,24 @@ TEST("kernels/gradients/outer") {
                     for (const bool add : {false, true}) {
                         const harness::Subject subject(text({full, m, lines, add}));
                         const Index width = full != 0 ? kernels.width : kernels.width / 2, stride = kernels.width + 3;
+                        const Index step = add ? kernels.tile_rows : kernels.tile_rows + 7;
                         // Lines to come are prefetched, which may not be a read.
-                        const std::vector<T> rows = whole<T>(lines * kernels.tile_rows, 1);
+                        const std::vector<T> rows = whole<T>(lines * step, 1);
                         const std::vector<T> columns = whole<T>(lines * kernels.width, 2);
                         std::vector<T> expected = whole<T>(m * stride, 3);
                         Guarded<T> c = guarded(expected);
-                        std::vector<LineRun> runs{{0, lines}};  // or with a gap: all but some lines
-                        if (lines > 2 && m % 2 == 0) runs = {{1, lines / 2}, {lines / 2 + 1, lines}};
+                        std::vector<LineRun> runs{{0, lines, 0}};  // or with a gap: all but some lines
+                        if (lines > 2 && m % 2 == 0)
+                            runs = {{1, lines / 2, step}, {lines / 2 + 1, lines, (lines / 2 + 1) * step}};
                         for (Index i = 0; i < m; ++i)
                             for (Index j = 0; j < width; ++j) {
                                 T sum = add ? at(expected, i * stride + j) : T(0);
                                 for (const LineRun& run : runs)
                                     for (Index k = run.first; k < run.last; ++k)
-                                        sum += at(rows, k * kernels.tile_rows + i) * at(columns, k * kernels.width + j);
+                                        sum += at(rows, k * step + i) * at(columns, k * kernels.width + j);
                                 expected[static_cast<std::size_t>(i * stride + j)] = sum;
                             }
-                        kernels.outer[full][m - 1]({rows.data(), columns.data(), runs.data(),
+                        kernels.outer[full][m - 1]({rows.data(), step, columns.data(), runs.data(),
                                                     static_cast<Index>(runs.size()), c.data(), stride, add});
                         check_same(c, expected);
                     }

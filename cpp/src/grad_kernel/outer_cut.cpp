@@ -9,6 +9,7 @@ namespace {
 
 constexpr Index most_rows = 264, most_columns = 384;  // of x's panel, which stays in the second cache
 constexpr Index most_pairs = 256;                     // of a tile
+constexpr Index most_met = 96;                        // pairs, by rows that are not worth dealing
 constexpr Index least_channels = 48, least_pairs = 48;
 constexpr Index unit_sums = 1 << 19, bundle_sums = 1 << 15, bundle_channels = 64;
 
@@ -41,6 +42,7 @@ OuterCut::OuterCut(const KernelSums& sums_, bool gathered_, Index tile_rows_, In
     const Index all = sums.taps * sums.filters;
     // Dealing dy's numbers to blocks of few costs more than to blocks of many.
     swapped = cycles(all, sums.channels, tile_rows, width) + 2 * all < cycles(sums.channels, all, tile_rows, width);
+    in_place = !gathered && !swapped && all <= most_met;
     channels = part(sums.channels, swapped ? most_columns : most_rows, swapped ? width : tile_rows);
     cut_pairs(most_pairs);
     if (tiles.count() == 1 && channels == sums.channels) {

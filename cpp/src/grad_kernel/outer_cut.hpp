@@ -12,6 +12,7 @@ struct OuterCut {
     const KernelSums& sums;
     bool gathered;  // tensors are turned or converted box by box
     bool swapped = false;
+    bool in_place = false;    // rows are read where they lie in x
     Index tile_rows, width;   // of the micro-kernels
     Index bundle = 1;         // groups of a unit, one after the other
     Index channels = 1;       // of a unit, at most

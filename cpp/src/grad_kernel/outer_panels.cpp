@@ -35,6 +35,7 @@ void OuterWorker<T>::enter_tile(Index tile) {
 template <class T>
 void OuterWorker<T>::find_runs() {
     run_count_ = 0;
+    Index next = 0;
     for (Index line = 0, p = 0; line < segments_.lines(); ++line) {
         if (!segments_.met(line)) {
             p += length_;
@@ -42,8 +43,10 @@ void OuterWorker<T>::find_runs() {
         }
         for (Index i = 0; i < length_; ++i, ++p) {
             if (!segments_.met_along(i)) continue;
-            if (run_count_ == 0 || runs_[run_count_ - 1].last != p) runs_[run_count_++].first = p;
+            const Index row = cut_.in_place ? x_lines_[line] - x_lines_[0] + i * row_step_ : p * row_step_;
+            if (run_count_ == 0 || runs_[run_count_ - 1].last != p || row != next) runs_[run_count_++] = {p, p, row};
             runs_[run_count_ - 1].last = p + 1;
+            next = row + row_step_;
         }
     }
 }
@@ -72,6 +75,7 @@ void OuterWorker<T>::pack_x(Index group) {
     if (group != first_group_) {
         for (Index p = 0; p < pixels_; ++p) x_pixels_[p] += order_.channels;
     }
+    if (cut_.in_place) return;
     if (cut_.swapped) {
         work_.gradient.deal_columns(x_pixels_, pixels_, channels_, column_panel_, column_block_);
     } else {

@@ -2,10 +2,9 @@
 #include "grad_kernel/outer_worker.hpp"
 
 #include <algorithm>
-#include <cstdint>
-#include <type_traits>
 
 #include "checked.hpp"
+#include "finite.hpp"
 
 namespace tconv {
 namespace {
@@ -25,6 +24,7 @@ OuterWorker<T>::OuterWorker(const OuterWork<T>& work, Carver& carver)
       // A line more than needed: a block is written a vector too far, and blocks don't share the sets of a cache.
       row_block_(order_.boxes.points() * cut_.tile_rows + 16),
       column_block_(order_.boxes.points() * cut_.width + 16),
+      row_step_(cut_.in_place ? work.x_layout.axes.back() : cut_.tile_rows),
       segments_(order_.g, work.dy_layout, cut_.gathered, order_.boxes.size(), cut_.taps(), cut_.bundle * cut_.filters(),
                 carver) {
     const auto axes = static_cast<Index>(rank_);
@@ -65,23 +65,12 @@ void OuterWorker<T>::locate(Index unit) {
 template <class T>
 void OuterWorker<T>::compute(Index unit) {
     locate(unit);
-    const Index first_box = order_.first_box(part_), last_box = order_.first_box(part_ + 1);
     const Index all = (last_group_ - first_group_) * (last_tile_ - first_tile_) * tile_sums_;
-    bool add = false, totals = false;
-    for (Index box = first_box; box < last_box; ++box) {
-        if (box != first_box && (box - first_box) % boxes_of_total == 0) {
-            for (Index i = 0; i < all; ++i) totals_[i] = (totals ? totals_[i] : 0.0) + static_cast<double>(sums_[i]);
-            totals = true;
-            add = false;
-        }
-        add_box(box, add);
-        add = true;
-    }
-    if (totals) {
-        for (Index i = 0; i < all; ++i) sums_[i] = static_cast<C>(totals_[i] + static_cast<double>(sums_[i]));
-    } else if (!add) {
-        std::fill_n(sums_, all, C(0));
-    }
+    std::fill_n(sums_, all, C(0));  // also those of no channel or pair, which are not computed
+    clipped_ = false;
+    add_boxes(all, false);
+    // Zeros stood for what lies outside of dy, and zero times infinity is not zero.
+    if (clipped_ && !all_finite(sums_, all)) add_boxes(all, true);
     const C* sums = sums_;
     for (Index group = first_group_; group < last_group_; ++group)
         for (Index tile = first_tile_; tile < last_tile_; ++tile, sums += tile_sums_) {
@@ -91,7 +80,25 @@ void OuterWorker<T>::compute(Index unit) {
 }
 
 template <class T>
-void OuterWorker<T>::add_box(Index box, bool add) {
+void OuterWorker<T>::add_boxes(Index all, bool exactly) {
+    const Index first_box = order_.first_box(part_), last_box = order_.first_box(part_ + 1);
+    bool add = false, totals = false;
+    for (Index box = first_box; box < last_box; ++box) {
+        if (box != first_box && (box - first_box) % boxes_of_total == 0) {
+            for (Index i = 0; i < all; ++i) totals_[i] = (totals ? totals_[i] : 0.0) + static_cast<double>(sums_[i]);
+            totals = true;
+            add = false;
+        }
+        add_box(box, add, exactly);
+        add = true;
+    }
+    if (totals) {
+        for (Index i = 0; i < all; ++i) sums_[i] = static_cast<C>(totals_[i] + static_cast<double>(sums_[i]));
+    }
+}
+
+template <class T>
+void OuterWorker<T>::add_box(Index box, bool add, bool exactly) {
     enter_box(box);
     take_x();
     C* sums = sums_;
@@ -100,7 +107,8 @@ void OuterWorker<T>::add_box(Index box, bool add) {
         for (Index tile = first_tile_; tile < last_tile_; ++tile, sums += tile_sums_) {
             if (group == first_group_) enter_tile(tile);
             pack_dy(group);
-            if (segments_.clipped() && !finite()) {
+            clipped_ = clipped_ || segments_.clipped();
+            if (exactly && segments_.clipped()) {
                 multiply_exactly(sums, add);
             } else {
                 multiply(sums, add);
@@ -112,7 +120,9 @@ void OuterWorker<T>::add_box(Index box, bool add) {
 template <class T>
 void OuterWorker<T>::multiply(C* sums, bool add) {
     const Index rows = this->rows(), columns = this->columns();
+    const Index next_rows = cut_.in_place ? cut_.tile_rows : row_block_;
     Outer<C> o{};
+    o.row_step = row_step_;
     o.runs = runs_;
     o.run_count = run_count_;
     o.c_stride = cut_.width;
@@ -120,24 +130,11 @@ void OuterWorker<T>::multiply(C* sums, bool add) {
     o.columns = column_panel_;
     for (Index j = 0; j < columns; j += cut_.width, o.columns += column_block_, sums += strip_) {
         const int full = columns - j > cut_.width / 2;
-        o.rows = row_panel_;
+        o.rows = cut_.in_place ? x_pixels_[0] : row_panel_;
         o.c = sums;
-        for (Index i = 0; i < rows; i += cut_.tile_rows, o.rows += row_block_, o.c += cut_.tile_rows * cut_.width)
+        for (Index i = 0; i < rows; i += cut_.tile_rows, o.rows += next_rows, o.c += cut_.tile_rows * cut_.width)
             work_.gradient.outer[full][std::min(cut_.tile_rows, rows - i) - 1](o);
     }
-}
-
-/// Whether all numbers are finite of the pixels of x that some tap leads out of dy.
-template <class T>
-bool OuterWorker<T>::finite() const {
-    using Bits = std::conditional_t<sizeof(C) == 4, std::int32_t, std::int64_t>;
-    Bits others = 0;
-    for (Index p = 0; p < pixels_; ++p) {
-        if (!segments_.clipped(p / length_, p % length_)) continue;
-        const C* x = x_pixels_[p];
-        for (Index n = 0; n < channels_; ++n) others |= x[n] - x[n] == C(0) ? 0 : 1;
-    }
-    return others == 0;
 }
 
 /// Tap by tap, with zeros for the pixels of x that meet nothing: zero times infinity is not zero.
@@ -145,8 +142,10 @@ template <class T>
 void OuterWorker<T>::multiply_exactly(C* sums, bool add) {
     const Index size = cut_.swapped ? cut_.width : cut_.tile_rows;   // of x's blocks
     const Index other = cut_.swapped ? cut_.tile_rows : cut_.width;  // of dy's
-    const LineRun all{0, pixels_};
+    const LineRun all{0, pixels_, 0};
+    if (cut_.in_place) work_.gradient.deal_rows(x_pixels_, pixels_, channels_, row_panel_, row_block_);
     Outer<C> o{};
+    o.row_step = cut_.tile_rows;
     o.runs = &all;
     o.run_count = 1;
     o.c = product_;

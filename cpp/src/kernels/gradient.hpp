@@ -11,17 +11,18 @@ namespace {
 template <class V, int M, int NV>
 void outer(const Outer<typename V::value>& o) {
     using T = typename V::value;
-    constexpr int W = V::width, ahead = 16;  // lines: rows come from the second cache
+    constexpr int W = V::width;
+    const Index next = 16 * o.row_step + M - 1;  // rows come from the second cache
     typename V::reg sum[M][NV];
     for (int m = 0; m < M; ++m)
         for (int v = 0; v < NV; ++v) sum[m][v] = V::zero();
     for (const LineRun *run = o.runs, *const end = run + o.run_count; run < end; ++run) {
-        const T *rows = o.rows + run->first * most_gradient_rows, *columns = o.columns + run->first * (2 * W);
+        const T *rows = o.rows + run->row, *columns = o.columns + run->first * (2 * W);
 #pragma GCC unroll 4
-        for (Index k = run->first; k < run->last; ++k, rows += most_gradient_rows, columns += 2 * W) {
+        for (Index k = run->first; k < run->last; ++k, rows += o.row_step, columns += 2 * W) {
             typename V::reg b[NV];
             for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(columns + v * W));
-            __builtin_prefetch(rows + ahead * most_gradient_rows);
+            __builtin_prefetch(rows + next);
             for (int m = 0; m < M; ++m) {
                 const auto a = V::set1(rows[m]);
                 for (int v = 0; v < NV; ++v) sum[m][v] = V::fma(a, b[v], sum[m][v]);

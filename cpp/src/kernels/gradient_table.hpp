@@ -7,16 +7,18 @@
 
 namespace tconv {
 
-/// Lines [first, last).
+/// Lines [first, last), whose rows begin at `row`.
 struct LineRun {
-    Index first, last;
+    Index first, last, row;
 };
 
-/// A sum of outer products of packed lines, c[m][n] = (add ? c[m][n] : 0) + sum over runs, k in a run of
-/// rows[k*tile_rows + m] * columns[k*width + n].
+/// A sum of outer products of lines, c[m][n] = (add ? c[m][n] : 0) + sum over runs, k in a run of
+/// rows[run.row + (k - run.first)*row_step + m] * columns[k*width + n].
 template <class T>
 struct Outer {
-    const T *rows, *columns;
+    const T* rows;
+    Index row_step;
+    const T* columns;
     const LineRun* runs;
     Index run_count;
     T* c;
