@@ -1,6 +1,7 @@
 #include "direct/plane_grid.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -12,12 +13,11 @@ namespace {
 
 using detail::Columns;
 
-constexpr Index least_rows = 192, most_rows = 384;        // of a box, if there are as many
-constexpr Index box_products = 1 << 15;                   // from which finding a box is little work
+constexpr Index least_rows = 192, most_rows = 400;        // of a box: that suit planes, and at most
 constexpr Index panel_bytes = 1 << 20;                    // of a box
 constexpr Index all_panels_bytes = 12 << 20;              // of all threads'
 constexpr Index deep_columns = 128, deep_products = 512;  // whose sums wait for each other, where they are long
-constexpr Index sums_bytes = 20 << 10;                    // of columns that wait for each other, where they are short
+constexpr Index sums_bytes = 48 << 10;                    // of columns that wait for each other, where they are short
 constexpr Index finished_products = 128;                  // of a sum that is stored as it is finished
 constexpr Index apart_products = 24;                      // the same where columns' pixels are not the same
 constexpr Index finished_rows = 64;                       // of a line that is so stored, at least
@@ -31,6 +31,8 @@ constexpr Index turned_bytes = 1 << 20;  // of weights that are turned for a cal
 constexpr Index turned_rows = 512;       // that make the time for it short
 constexpr double most_waste = 1.25;      // lanes for a row
 constexpr double per_gathered = 40;      // a number put into a panel, beyond one for a row, in products
+constexpr double per_weight = 8;         // a weight that a box reads, in products
+constexpr double per_unit = 1 << 15;     // finding a box, in products
 constexpr double per_row = 160;          // that panels and dots take to find and store a row, in products
 
 std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::* extent) {
@@ -289,54 +291,77 @@ bool PlaneGrid::finishes(const PlaneRun& run) const {
     return columns.steps[one.window].size() == 1;
 }
 
+// Boxes whose vectors are full, and which leave no thread without work, are worth more than large ones.
 void PlaneGrid::cut_boxes(Index sum_bytes, int threads) {
     std::vector<Index> extents{batch};
     extents.insert(extents.end(), rows.begin(), rows.end());
-    Index most = std::clamp(box_products / std::max<Index>(columns.group_weights, 1), least_rows, most_rows);
-    if (rows.back() <= most_rows) most = std::max(most, rows.back());  // a line is not cut without need
-    const auto cut = [&] {
-        boxes = Boxes(extents, most);
+    const auto cut = [&](Index most) {
+        std::vector<Index> size = Boxes(extents, most).size();
+        if (in_place) size[0] = 1;
+        if (size.back() < rows.back()) size.back() = std::min(round_up(size.back(), vectors_together), rows.back());
+        boxes = Boxes(extents, size);
         steps.assign(rank + 1, 1);
         if (in_place) {
-            std::vector<Index> size = boxes.size();
-            size[0] = 1;
-            boxes = Boxes(extents, size);
             steps = source.axes;
             steps.insert(steps.begin(), source.batch);
             plane = source.channel;
         } else {
-            for (std::size_t a = rank; a-- > 0;) steps[a] = steps[a + 1] * (boxes.size()[a + 1] + spread[a]);
-            plane = round_up(steps[0] * boxes.size()[0] + vectors_together, line_bytes / sum_bytes);
+            for (std::size_t a = rank; a-- > 0;) steps[a] = steps[a + 1] * (size[a + 1] + spread[a]);
+            plane = round_up(steps[0] * size[0] + vectors_together, line_bytes / sum_bytes);
             if (plane * sum_bytes / line_bytes % 2 == 0) plane += line_bytes / sum_bytes;  // or rows meet in a cache
         }
         lanes = 1;
-        for (std::size_t a = 0; a <= rank; ++a) lanes += (boxes.size()[a] - 1) * steps[a];
-        lanes = round_up(lanes, vectors_together);
-        if (lanes * sum_bytes / line_bytes % 2 == 0) lanes += line_bytes / sum_bytes;
+        for (std::size_t a = 0; a <= rank; ++a) lanes += (size[a] - 1) * steps[a];
     };
-    cut();
-    const Index most_bytes = std::min(panel_bytes, all_panels_bytes / threads);
-    const auto large = [&] { return !in_place && plane * columns.source_channels * sum_bytes > most_bytes; };
-    Index all = 1;
-    for (const Index extent : extents) all *= extent;
-    const auto few = [&] {
-        const Index units = boxes.count() * columns.product_groups;
-        const bool even = boxes.count() * boxes.points() == all && units % threads == 0 && units >= 2 * threads;
-        return threads > 1 && units < 4 * threads && !even;
+    const Index most_bytes = std::min(panel_bytes, all_panels_bytes / threads), line = rows.back();
+    Index best = vectors_together;
+    double least = 0;
+    const auto look = [&](Index most) {
+        cut(most);
+        if (!in_place && most > vectors_together && plane * columns.source_channels * sum_bytes > most_bytes) return;
+        const double time = time_of_boxes(threads);
+        if (least > 0 && time >= least) return;
+        best = most;
+        least = time;
     };
-    while ((most > vectors_together && large()) || (most >= 4 * vectors_together && few())) {
-        const Index enough = ceil_div(all * columns.product_groups, 4 * threads);
-        most = large() ? most / 2 : std::max(most / 2, std::min(enough, most - 1));
-        cut();
+    for (Index most = vectors_together; most <= most_rows; most += vectors_together) look(most);
+    for (Index most = line; line > vectors_together && most <= most_rows; most += line) look(most);  // whole lines
+    cut(best);
+    lanes = round_up(lanes, vectors_together);
+    if (lanes * sum_bytes / line_bytes % 2 == 0) lanes += line_bytes / sum_bytes;
+}
+
+/// How long the threads take with these boxes, in products.
+double PlaneGrid::time_of_boxes(int threads) const {
+    const auto width = static_cast<double>(columns.panel.width / 2);
+    double all = static_cast<double>(batch), numbers = static_cast<double>(boxes.size()[0]);
+    for (std::size_t a = 0; a < rank; ++a) {
+        all *= static_cast<double>(rows[a]);
+        numbers *= static_cast<double>(boxes.size()[a + 1] + spread[a]);
     }
+    const double count = static_cast<double>(boxes.count()), points = static_cast<double>(boxes.points());
+    const Index slices = slices_for(threads);
+    const double gathers = static_cast<double>(boxes.count() == 1 ? std::min<Index>(slices, threads) : slices);
+    const double gather = in_place ? 0 : numbers * static_cast<double>(columns.source_channels) * per_gathered;
+    const double sums = (std::ceil(static_cast<double>(lanes) / width) * width + per_weight) *
+                        static_cast<double>(columns.group_weights);
+    const double box = sums + gathers * gather + static_cast<double>(slices) * per_unit;
+    const double units = count * static_cast<double>(columns.product_groups * slices);
+    const bool even = count * points == all && std::fmod(units, threads) == 0;
+    return box * all / points * static_cast<double>(columns.product_groups) / threads +
+           (even || threads == 1 ? 0 : box / static_cast<double>(slices) / 2);
+}
+
+/// Parts of the columns, so that there is enough to do for the threads.
+Index PlaneGrid::slices_for(int threads) const {
+    const Index units = std::max<Index>(boxes.count() * columns.product_groups, 1);
+    return threads > 1 ? ceil_div(4 * threads, units) : 1;
 }
 
 // All columns meet a box together, unless there are too few boxes for the threads.
 void PlaneGrid::cut_slices(int threads) {
-    const Index wanted =
-        threads > 1 ? ceil_div(4 * threads, std::max<Index>(boxes.count() * columns.product_groups, 1)) : 1;
     const auto all = static_cast<Index>(groups.size());
-    const Index parts = std::clamp<Index>(wanted, 1, std::max<Index>(all, 1));
+    const Index parts = std::clamp<Index>(slices_for(threads), 1, std::max<Index>(all, 1));
     for (Index part = 0; part <= parts; ++part) slices.push_back(static_cast<std::size_t>(all * part / parts));
 }
 

@@ -107,6 +107,8 @@ struct PlaneGrid {
     void find_phases();
     void make_groups(Index sum_bytes);
     void cut_boxes(Index sum_bytes, int threads);
+    double time_of_boxes(int threads) const;
+    Index slices_for(int threads) const;
     void cut_slices(int threads);
     void place_turned(Index sum_bytes);
     bool finishes(const PlaneRun& run) const;

@@ -55,7 +55,9 @@ void PlaneWorker<T>::compute(Index unit) {
     } else if (!find_inside()) {
         pixels_ = panel_;
         plane_step_ = grid_.plane;
-        gather();
+        const Index box = group_ * grid_.boxes.count() + unit % grid_.boxes.count();
+        if (box != gathered_) gather();
+        gathered_ = box;
     }
     for (std::size_t g = first_group_; g < last_group_; ++g) {
         const PlaneGroup& group = grid_.groups[g];

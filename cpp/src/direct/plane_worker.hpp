@@ -75,6 +75,7 @@ class PlaneWorker {
     const C* pixels_ = nullptr;   // the panel, or the source itself
     Index plane_step_ = 0;        // from one channel to the next
     bool cleared_ = false;        // what lies between the panel's planes
+    Index gathered_ = -1;         // the box of a product group that the panel is of
     Index* lines_;                // [line of the panel] offset in a plane of the source, or -1
     Index *first_, *last_, *at_;  // [axis] rows of the window in the box; the row being looked at
     Index *begin_, *end_;         // [axis] the same of a run
