@@ -10,9 +10,9 @@
 namespace tconv {
 namespace {
 
-constexpr Index most_rows = 96;               // of a tile, of few products four times as many
-constexpr Index tile_products = 1 << 15;      // from which finding a tile is little work
-constexpr Index most_pointers = 8192;         // of a tile: rows times taps of a step
+constexpr Index most_rows = 96;               // of a tile, of few products eight times as many
+constexpr Index tile_products = 1 << 17;      // from which finding a tile is little work
+constexpr Index most_pointers = 3072;         // of a tile: rows times taps of a step
 constexpr Index panel_bytes = 1 << 20;        // of a gathered tile
 constexpr Index all_panels_bytes = 12 << 20;  // of all threads'
 constexpr Index slice_bytes = 1 << 20;        // of the packed columns of a slice
@@ -161,7 +161,7 @@ void Tiling::cut_tiles(Index rows) {
 
 void Tiling::choose_tiles(int threads) {
     const Index light = tile_products / std::max<Index>(columns.group_weights, 1);
-    Index rows = std::clamp(light, gathered ? 2 * most_rows : most_rows, 4 * most_rows);
+    Index rows = std::clamp(light, gathered ? 2 * most_rows : most_rows, 8 * most_rows);
     for (const auto& steps : columns.steps)
         for (const detail::Step& step : steps)
             rows = std::min(rows, std::max(most_pointers / (step.last_tap - step.first_tap), columns.panel.tile_rows));
