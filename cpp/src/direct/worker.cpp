@@ -117,30 +117,45 @@ bool Worker<T>::enter(std::size_t window) {
         axis_offsets_[a] = table;
         const AxisMap& map = tiling_.maps[a];
         const Phase& phase = shape.first()[a];
-        // Rows [low, high) have all of their taps inside. Locals: what the loop writes might be a member's.
+        // Locals: what the loop writes might be a member's.
         const Index begin = first_[a], end = last_[a], taps = phase.taps, source_step = map.source_step;
         const Index extent = map.source_extent, stride = pixel_strides_[a];
         const Picked* const picked = tiling_.gathered ? picked_ + a : nullptr;
-        Index low = begin, high = end;
-        for (Index m = 0; m < taps; ++m) {
+        struct Rows {
+            Index from, until;
+        };
+        const auto inside = [&](Index m) {
             const Index index = map.source(phase, begin, m);
             const Index from = std::clamp(begin + ceil_div(-index, source_step), begin, end);
-            const Index until = std::clamp(begin + ceil_div(extent - index, source_step), from, end);
-            low = std::max(low, from);
-            high = std::min(high, until);
-            Index* const to = table + m;
-            const auto at = [&](Index j) { return index + (j - begin) * source_step; };
-            for (Index j = begin; j < from; ++j) to[(j - begin) * taps] = -1;
-            for (Index j = until; j < end; ++j) to[(j - begin) * taps] = -1;
-            if (picked != nullptr && picked->list != nullptr) {
-                for (Index j = from; j < until; ++j) to[(j - begin) * taps] = picked->position(at(j)) * stride;
-            } else {
-                const Index first = picked == nullptr ? 0 : picked->from;
-                for (Index j = from; j < until; ++j) to[(j - begin) * taps] = (at(j) - first) * stride;
-            }
+            return Rows{from, std::clamp(begin + ceil_div(extent - index, source_step), from, end)};
+        };
+        Rows all{begin, end};  // those that have all of their taps inside
+        for (Index m = 0; m < taps; ++m) {
+            const Rows rows = inside(m);
+            all = {std::max(all.from, rows.from), std::min(all.until, rows.until)};
         }
-        inside_first_ = std::min(low, high);
-        inside_last_ = high;
+        const bool listed = picked != nullptr && picked->list != nullptr;
+        even_ = a + 1 == rank_ && all.from < all.until && !listed;
+        row_step_ = source_step * stride;
+        inside_first_ = std::min(all.from, all.until);
+        inside_last_ = all.until;
+        for (Index m = 0; m < taps; ++m) {
+            const Rows rows = inside(m);
+            const Index index = map.source(phase, begin, m), first = picked == nullptr ? 0 : picked->from;
+            const auto fill = [&](Index from, Index until) {
+                for (Index j = from; j < until; ++j) {
+                    const Index at = index + (j - begin) * source_step;
+                    Index& to = table[(j - begin) * taps + m];
+                    if (j < rows.from || j >= rows.until) {
+                        to = -1;
+                    } else {
+                        to = (listed ? picked->position(at) : at - first) * stride;
+                    }
+                }
+            };
+            fill(begin, even_ ? all.from + 1 : end);
+            fill(even_ ? all.until : end, end);
+        }
         table += (last_[a] - first_[a]) * phase.taps;
     }
     if (rows_ == 0) return false;

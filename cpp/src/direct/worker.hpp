@@ -85,11 +85,13 @@ class Worker {
     Index* offsets_;                            // [axis][row of the axis][tap of the axis] of pixels, or -1
     Index** axis_offsets_;                      // [axis] into offsets_
     Index inside_first_ = 0, inside_last_ = 0;  // rows of the last axis all of whose taps are inside
-    Index* outer_;                              // [tap of all axes but the last] the same for a row of rows
-    Index* targets_;                            // [row] offset of the first member's first channel
-    Index* in_sums_;                            // [row] where it lies in the sums of a block
-    Index* coordinates_;                        // [row][axis], of rows that some member has not
-    bool* whole_;                               // [row] every member has it
+    bool even_ = false;                         // their pixels are row_step_ apart, and only the first one's are listed
+    Index row_step_ = 0;
+    Index* outer_;        // [tap of all axes but the last] the same for a row of rows
+    Index* targets_;      // [row] offset of the first member's first channel
+    Index* in_sums_;      // [row] where it lies in the sums of a block
+    Index* coordinates_;  // [row][axis], of rows that some member has not
+    bool* whole_;         // [row] every member has it
     Index common_first_ = 0,
           common_last_ = 0;   // of a line of rows, those that every member has, in a line that all have
     bool all_whole_ = false;  // every member has every row

@@ -115,6 +115,16 @@ void Worker<T>::find_pixels(const Step& step) {
         }
         return here;
     };
+    // Of a row of the last axis: what its taps' pixels are away from.
+    struct Offsets {
+        const Index* of_taps;
+        Index shift;
+    };
+    const auto offsets_of = [&](Index j) {
+        const bool even = even_ && j >= inside_first_ && j < inside_last_;
+        return Offsets{axis_offsets_[inner] + ((even ? inside_first_ : j) - first_[inner]) * inner_taps,
+                       even ? (j - inside_first_) * row_step_ : 0};
+    };
     for (Index n = 0; n < batches(); ++n) {
         for (bool more = true; more;) {
             // The outer taps of this line of rows: sums of the axes' offsets, or -1.
@@ -133,15 +143,15 @@ void Worker<T>::find_pixels(const Step& step) {
             for (Index o = first_outer; o <= last_outer; ++o) line_inside = line_inside && outer_[o] >= 0;
             Index inside_first = line_inside ? inside_first_ : last_[inner];
             Index inside_last = line_inside ? inside_last_ : last_[inner];
-            const Index* offsets = axis_offsets_[inner];
             if (dots && stored) {  // those that every member has
                 const bool common = common_first_ < common_last_ && whole_[row + common_first_];
                 inside_first = std::max(inside_first, common ? first_[inner] + common_first_ : last_[inner]);
                 inside_last = std::max(inside_first, std::min(inside_last, first_[inner] + common_last_));
             }
             const auto some_inside = [&](Index begin, Index end) {
-                for (Index j = begin; j < end; ++j, ++row, offsets += inner_taps) {
+                for (Index j = begin; j < end; ++j, ++row) {
                     const C** to = next();
+                    const auto [offsets, shift] = offsets_of(j);
                     bool inside = true;
                     for (Index o = first_outer; o <= last_outer; ++o) {
                         const Index low = std::max(step.first_tap - o * inner_taps, Index(0));
@@ -149,7 +159,7 @@ void Worker<T>::find_pixels(const Step& step) {
                         const Index before = outer_[o];
                         for (Index m = low; m < high; ++m, to += tile_rows) {
                             const bool here = before >= 0 && offsets[m] >= 0;
-                            *to = here ? origin_ + before + offsets[m] : outside;
+                            *to = here ? origin_ + before + offsets[m] + shift : outside;
                             inside = inside && here;
                         }
                     }
@@ -157,23 +167,25 @@ void Worker<T>::find_pixels(const Step& step) {
                 }
             };
             some_inside(first_[inner], inside_first);
+            auto [offsets, shift] = offsets_of(std::min(inside_first, last_[inner] - 1));
+            const Index next_offsets = even_ ? 0 : inner_taps, next_shift = even_ ? row_step_ : 0;
             if (dots) {
                 const Index some = inside_last - inside_first, after = row + some;
                 *line++ = {row - (inside_first - first_[inner]), row + (last_[inner] - inside_first), row, after};
                 for (Index i = 0, tap = step.first_tap; some > 0 && i < taps; ++i, ++tap)
-                    line_pixels[i] = origin_ + outer_[tap / inner_taps] + offsets[tap % inner_taps];
+                    line_pixels[i] = origin_ + outer_[tap / inner_taps] + offsets[tap % inner_taps] + shift;
                 line_pixels += taps;
-                offsets += some * inner_taps;
                 place = after % tile_rows;
                 strip = pixels_ + (after - place) * taps;
             } else if (taps == 1) {
                 const C* const line = origin_ + outer_[first_outer];
-                for (Index j = inside_first; j < inside_last; ++j) *next() = line + *offsets++;
+                for (Index j = inside_first; j < inside_last; ++j, offsets += next_offsets, shift += next_shift)
+                    *next() = line + *offsets + shift;
             } else {
-                for (Index j = inside_first; j < inside_last; ++j, offsets += inner_taps) {
+                for (Index j = inside_first; j < inside_last; ++j, offsets += next_offsets, shift += next_shift) {
                     const C** to = next();
                     for (Index o = first_outer; o <= last_outer; ++o) {
-                        const C* const line = origin_ + outer_[o];
+                        const C* const line = origin_ + outer_[o] + shift;
                         for (Index m = 0; m < inner_taps; ++m, to += tile_rows) *to = line + offsets[m];
                     }
                 }
