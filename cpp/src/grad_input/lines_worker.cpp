@@ -10,15 +10,19 @@
 namespace tconv {
 namespace {
 
-constexpr Index most_rows = 120, least_rows = 24;         // of a box
+constexpr Index least_rows = 24;                          // of a box
 constexpr Index short_rows = 512, box_numbers = 1 << 15;  // of a box whose lines are short
 constexpr Index most_numbers = 320;                       // of a line at once: a panel stays in the first cache
 constexpr Index least_numbers = 16, least_filters = 64;   // of a segment that is read where it lies, or of its taps
 constexpr Index most_blocks = 8;                          // that are worth less than putting lines together
 constexpr Index most_pointers = 1 << 16;
-constexpr Index most_sums = 1 << 16;  // which stay in the second cache
 constexpr Index bundle_channels = 64;
 constexpr Index tile_rows = most_gradient_rows;
+
+// The second caches of processors with vectors twice as long are twice as large. Rows of a box and sums that stay
+// there:
+Index most_rows(Index width) { return width < 32 ? 120 : 192; }
+Index most_sums(Index width) { return width << 12; }
 
 Index tiles(Index rows) { return ceil_div(rows, tile_rows); }
 
@@ -43,13 +47,13 @@ LinesWork<T>::LinesWork(const Geometry<dynamic>& g_, const Layout& x, const Layo
       kernels(kernels_for<compute_t<T>>(isa)),
       gradient(gradient_kernels_for<compute_t<T>>(isa)),
       converters(converters_for(isa)) {
-    cut(std::clamp(box_numbers / (step() + slice * gradient.width), most_rows, short_rows));
-    while (bundle == 1 && slice > 1 && slice * gradient.width * boxes.points() > most_sums) slice = ceil_div(slice, 2);
+    cut(std::clamp(box_numbers / (step() + slice * gradient.width), most_rows(gradient.width), short_rows));
+    while (bundle == 1 && slice > 1 && slice * gradient.width * boxes.points() > most_sums(gradient.width))
+        slice = ceil_div(slice, 2);
 }
 
 template <class T>
 void LinesWork<T>::cut(Index most) {
-    rows_ = most;
     std::vector<Index> extents = extents_of(g, &Axis::in);
     extents.insert(extents.begin(), g.batch);
     boxes = Boxes(extents, most);
@@ -78,8 +82,8 @@ Index LinesWork<T>::most_segments() const {
 
 template <class T>
 bool LinesWork<T>::shrink() {
-    if (rows_ > least_rows) {
-        cut(std::max(rows_ / 2, least_rows));
+    if (const Index rows = boxes.points(); rows > least_rows) {
+        cut(std::max(rows / 2, least_rows));
     } else if (bundle > 1) {
         bundle = ceil_div(bundle, 2);
     } else if (slice > 4) {

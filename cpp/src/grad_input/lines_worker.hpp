@@ -39,7 +39,6 @@ struct LinesWork {
 
   private:
     void cut(Index most_rows);
-    Index rows_ = 0;
 };
 
 template <class T>
