@@ -112,6 +112,7 @@ PlaneGrid::PlaneGrid(const Columns& columns_, const std::vector<AxisMap>& maps_,
       source(format, columns_.source_channels * columns_.product_groups, extents_of(maps_, &AxisMap::source_extent)),
       target(format, columns_.target_channels * columns_.product_groups, extents_of(maps_, &AxisMap::target_extent)) {
     find_rows();
+    if (products() < serial_products) threads = 1;
     Index all = 0;
     for (const Window& window : columns.windows)
         all += static_cast<Index>(window.members.size()) * columns.target_channels;
@@ -324,8 +325,13 @@ void PlaneGrid::cut_boxes(Index sum_bytes, int threads) {
         best = most;
         least = time;
     };
-    for (Index most = vectors_together; most <= most_rows; most += vectors_together) look(most);
-    for (Index most = line; line > vectors_together && most <= most_rows; most += line) look(most);  // whole lines
+    Index all = batch;
+    for (const Index n : rows) all *= n;
+    if (threads == 1 && all <= most_rows) look(all);  // one box, unless it is too large
+    if (least == 0) {
+        for (Index most = vectors_together; most <= most_rows; most += vectors_together) look(most);
+        for (Index most = line; line > vectors_together && most <= most_rows; most += line) look(most);  // whole lines
+    }
     cut(best);
     lanes = round_up(lanes, vectors_together);
     if (lanes * sum_bytes / line_bytes % 2 == 0) lanes += line_bytes / sum_bytes;

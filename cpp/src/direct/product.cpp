@@ -10,8 +10,6 @@
 namespace tconv {
 namespace {
 
-constexpr double serial_products = 1 << 19;  // fewer are not worth waking a thread
-
 /// The bias as the blocks' columns see it.
 template <class T>
 Buffer<compute_t<T>> spread_bias(const detail::Packed<T>& packed, const T* bias) {

@@ -42,7 +42,7 @@ Tiling::Tiling(const detail::Columns& columns_, const std::vector<AxisMap>& maps
     order_blocks();
     cut_slices();
     place_turned();
-    choose_tiles(threads);
+    choose_tiles(products() < serial_products ? 1 : threads);
 }
 
 void Tiling::find_ranges() {
@@ -165,10 +165,13 @@ void Tiling::choose_tiles(int threads) {
     for (const auto& steps : columns.steps)
         for (const detail::Step& step : steps)
             rows = std::min(rows, std::max(most_pointers / (step.last_tap - step.first_tap), columns.panel.tile_rows));
+    Index all = batch;
+    for (std::size_t a = 0; a < rank && all < rows; ++a) all *= last[a] - first[a];
+    rows = std::clamp<Index>(all, 1, rows);
     cut_tiles(rows);
     const Index most_bytes = std::min(panel_bytes, all_panels_bytes / threads);
     const auto large = [this, most_bytes] { return gathered && panel_numbers() * sum_bytes > most_bytes; };
-    const auto few = [this, threads] { return units() < 4 * threads; };
+    const auto few = [this, threads] { return threads > 1 && units() < 4 * threads; };
     while ((rows > columns.panel.tile_rows && large()) || (rows >= 4 * columns.panel.tile_rows && few())) {
         rows /= 2;
         cut_tiles(rows);

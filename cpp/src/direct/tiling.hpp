@@ -9,6 +9,9 @@
 
 namespace tconv {
 
+/// Products that are too few to wake a thread.
+inline constexpr double serial_products = 1 << 19;
+
 /// Blocks of columns, in the tiling's order, that a tile of rows meets before the next tile.
 struct Slice {
     std::size_t first_block, last_block;

@@ -124,15 +124,16 @@ bool Worker<T>::enter(std::size_t window) {
         struct Rows {
             Index from, until;
         };
+        const auto steps = [source_step](Index n) { return source_step == 1 ? n : ceil_div(n, source_step); };
         const auto inside = [&](Index m) {
             const Index index = map.source(phase, begin, m);
-            const Index from = std::clamp(begin + ceil_div(-index, source_step), begin, end);
-            return Rows{from, std::clamp(begin + ceil_div(extent - index, source_step), from, end)};
+            const Index from = std::clamp(begin + steps(-index), begin, end);
+            return Rows{from, std::clamp(begin + steps(extent - index), from, end)};
         };
-        Rows all{begin, end};  // those that have all of their taps inside
-        for (Index m = 0; m < taps; ++m) {
-            const Rows rows = inside(m);
-            all = {std::max(all.from, rows.from), std::min(all.until, rows.until)};
+        Rows all{begin, end};  // those that have all of their taps inside: the first tap and the last one
+        if (taps > 0) {
+            const Rows one = inside(0), other = inside(taps - 1);
+            all = {std::max(one.from, other.from), std::min(one.until, other.until)};
         }
         const bool listed = picked != nullptr && picked->list != nullptr;
         even_ = a + 1 == rank_ && all.from < all.until && !listed;
