@@ -31,7 +31,8 @@ void OuterWorker<T>::enter_tile(Index tile) {
     find_runs();
 }
 
-/// The pixels that meet something through some tap of the tile. The others are zeros in dy's panel.
+/// The pixels that meet something through some tap of the tile. The others are zeros in dy's panel. Where x is read in
+/// place, a run's pixels are evenly spaced, which those of images of one pixel, channels first, are not.
 template <class T>
 void OuterWorker<T>::find_runs() {
     run_count_ = 0;
