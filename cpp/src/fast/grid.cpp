@@ -18,13 +18,13 @@ constexpr Index line_bytes = 64, conflict_bytes = 512;  // rows so far apart mee
 
 Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
 
-/// Boxes of at most `most` tiles, cut so that few rows of the micro-kernels' strips are empty, few threads idle, and,
-/// where tiles are stored line by line, few lines are cut.
-Boxes cut_boxes(const std::vector<Index>& extents, Index most, Index strip, bool lines, int threads) {
+/// Boxes of at most `most` tiles, cut so that few rows of the micro-kernels' strips are empty, and, where tiles are
+/// stored line by line, few lines are cut.
+Boxes cut_boxes(const std::vector<Index>& extents, Index most, Index strip, bool lines) {
     Boxes best(extents, most);
-    const auto cost = [strip, lines, threads](const Boxes& b) {
+    const auto cost = [strip, lines](const Boxes& b) {
         const Index points = b.points(), cut = lines ? per_line * points / std::max<Index>(b.size().back(), 1) : 0;
-        return round_up(b.count(), threads) * (round_up(points, strip) + strip / 2 + cut);
+        return b.count() * (round_up(points, strip) + strip / 2 + cut);
     };
     const Index last = extents.back();
     for (Index parts = 1; parts <= std::min<Index>(last, 64); ++parts) {
@@ -89,7 +89,7 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
     const Index room = cache_bytes - (weights <= cache_bytes / 2 ? weights : cache_bytes / 4);
     Index own = std::min(most_tiles, room / (of_tile + std::min(panels, few_sums / point_bytes) * panel_bytes));
     if (plain) own = most_tiles;
-    boxes = cut_boxes(extents, std::max<Index>(own, 1), tile_rows, target.channel != 1, threads);
+    boxes = cut_boxes(extents, std::max<Index>(own, 1), tile_rows, target.channel != 1);
     shared = !plain && (own < least_tiles || weights > streamed_bytes || boxes.count() < 2 * threads);
     block_tiles = boxes.points();
     if (shared) {

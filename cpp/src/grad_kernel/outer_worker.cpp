@@ -2,9 +2,10 @@
 #include "grad_kernel/outer_worker.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <type_traits>
 
 #include "checked.hpp"
-#include "finite.hpp"
 
 namespace tconv {
 namespace {
@@ -65,12 +66,23 @@ void OuterWorker<T>::locate(Index unit) {
 template <class T>
 void OuterWorker<T>::compute(Index unit) {
     locate(unit);
+    const Index first_box = order_.first_box(part_), last_box = order_.first_box(part_ + 1);
     const Index all = (last_group_ - first_group_) * (last_tile_ - first_tile_) * tile_sums_;
-    std::fill_n(sums_, all, C(0));  // also those of no channel or pair, which are not computed
-    clipped_ = false;
-    add_boxes(all, false);
-    // Zeros stood for what lies outside of dy, and zero times infinity is not zero.
-    if (clipped_ && !all_finite(sums_, all)) add_boxes(all, true);
+    bool add = false, totals = false;
+    for (Index box = first_box; box < last_box; ++box) {
+        if (box != first_box && (box - first_box) % boxes_of_total == 0) {
+            for (Index i = 0; i < all; ++i) totals_[i] = (totals ? totals_[i] : 0.0) + static_cast<double>(sums_[i]);
+            totals = true;
+            add = false;
+        }
+        add_box(box, add);
+        add = true;
+    }
+    if (totals) {
+        for (Index i = 0; i < all; ++i) sums_[i] = static_cast<C>(totals_[i] + static_cast<double>(sums_[i]));
+    } else if (!add) {
+        std::fill_n(sums_, all, C(0));
+    }
     const C* sums = sums_;
     for (Index group = first_group_; group < last_group_; ++group)
         for (Index tile = first_tile_; tile < last_tile_; ++tile, sums += tile_sums_) {
@@ -80,25 +92,7 @@ void OuterWorker<T>::compute(Index unit) {
 }
 
 template <class T>
-void OuterWorker<T>::add_boxes(Index all, bool exactly) {
-    const Index first_box = order_.first_box(part_), last_box = order_.first_box(part_ + 1);
-    bool add = false, totals = false;
-    for (Index box = first_box; box < last_box; ++box) {
-        if (box != first_box && (box - first_box) % boxes_of_total == 0) {
-            for (Index i = 0; i < all; ++i) totals_[i] = (totals ? totals_[i] : 0.0) + static_cast<double>(sums_[i]);
-            totals = true;
-            add = false;
-        }
-        add_box(box, add, exactly);
-        add = true;
-    }
-    if (totals) {
-        for (Index i = 0; i < all; ++i) sums_[i] = static_cast<C>(totals_[i] + static_cast<double>(sums_[i]));
-    }
-}
-
-template <class T>
-void OuterWorker<T>::add_box(Index box, bool add, bool exactly) {
+void OuterWorker<T>::add_box(Index box, bool add) {
     enter_box(box);
     take_x();
     C* sums = sums_;
@@ -107,8 +101,7 @@ void OuterWorker<T>::add_box(Index box, bool add, bool exactly) {
         for (Index tile = first_tile_; tile < last_tile_; ++tile, sums += tile_sums_) {
             if (group == first_group_) enter_tile(tile);
             pack_dy(group);
-            clipped_ = clipped_ || segments_.clipped();
-            if (exactly && segments_.clipped()) {
+            if (segments_.clipped() && !finite()) {
                 multiply_exactly(sums, add);
             } else {
                 multiply(sums, add);
@@ -135,6 +128,19 @@ void OuterWorker<T>::multiply(C* sums, bool add) {
         for (Index i = 0; i < rows; i += cut_.tile_rows, o.rows += next_rows, o.c += cut_.tile_rows * cut_.width)
             work_.gradient.outer[full][std::min(cut_.tile_rows, rows - i) - 1](o);
     }
+}
+
+/// Whether all numbers are finite of the pixels of x that some tap leads out of dy.
+template <class T>
+bool OuterWorker<T>::finite() const {
+    using Bits = std::conditional_t<sizeof(C) == 4, std::int32_t, std::int64_t>;
+    Bits others = 0;
+    for (Index p = 0; p < pixels_; ++p) {
+        if (!segments_.clipped(p / length_, p % length_)) continue;
+        const C* x = x_pixels_[p];
+        for (Index n = 0; n < channels_; ++n) others |= x[n] - x[n] == C(0) ? 0 : 1;
+    }
+    return others == 0;
 }
 
 /// Tap by tap, with zeros for the pixels of x that meet nothing: zero times infinity is not zero.

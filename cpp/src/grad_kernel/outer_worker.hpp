@@ -31,8 +31,7 @@ class OuterWorker {
 
   private:
     void locate(Index unit);
-    void add_boxes(Index all, bool exactly);
-    void add_box(Index box, bool add, bool exactly);
+    void add_box(Index box, bool add);
     void enter_box(Index box);
     void enter_tile(Index tile);
     void find_runs();
@@ -42,6 +41,7 @@ class OuterWorker {
     void multiply(C* sums, bool add);
     void multiply_exactly(C* sums, bool add);
     void store(Index group, const C* sums) const;
+    bool finite() const;
 
     Index filters() const { return tile_last_[0] - tile_first_[0]; }
     Index pairs() const { return segments_.taps() * filters(); }
@@ -60,7 +60,6 @@ class OuterWorker {
     // The unit.
     Index part_ = 0, first_group_ = 0, last_group_ = 0, first_channel_ = 0, channels_ = 0;
     Index first_tile_ = 0, last_tile_ = 0;
-    bool clipped_ = false;  // some pixel of x meets less through some tap of a tile than through another
 
     // The box and what it meets through the taps of a tile.
     Index *first_, *last_, *at_;      // [batch, axes...]
