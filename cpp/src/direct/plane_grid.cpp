@@ -22,6 +22,7 @@ constexpr Index finished_products = 128;                  // of a sum that is st
 constexpr Index apart_products = 24;                      // the same where columns' pixels are not the same
 constexpr Index finished_rows = 64;                       // of a line that is so stored, at least
 constexpr Index cache_ways = 8, cache_page = 4096;        // of a first cache
+constexpr Index strip_vectors = 4;                        // that planes meet at once, at least
 constexpr Index few_columns = 8;                          // that read pixels where they are
 constexpr Index most_run = 256;                           // of them that are interleaved
 constexpr Index vectors_together = 16;                    // lanes: a multiple of any vector's
@@ -43,31 +44,42 @@ std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::*
 
 Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
 
-/// The sources of a row along an axis, from the row's own number: the first one, and how far on the last one is.
-std::pair<Index, Index> sources_of(const std::vector<Phase>& phases, const AxisMap& map) {
-    Index low = 0, high = 0;
-    bool begun = false;
-    for (const Phase& phase : phases) {
-        for (const Index m : {Index(0), phase.taps - 1}) {
-            const Index source = map.source(phase, 0, m);
-            low = begun ? std::min(low, source) : source;
-            high = begun ? std::max(high, source) : source;
-            begun = true;
-        }
-    }
-    return {low, high - low};
+/// How much more than it is a window's row is called, so that it is the row of its phases' targets in steps.
+Index renaming(const Window& window, std::size_t axis, const AxisMap& map) {
+    return floor_div(map.target(window.first()[axis], 0), map.target_step);
 }
 
-/// The rows of all windows along an axis.
-std::pair<Index, Index> all_rows(const Columns& columns, std::size_t axis, const AxisMap& map) {
-    std::pair<Index, Index> rows{0, 0};
-    for (const Phase& phase : columns.phases[axis]) {
-        const Index begin = map.first(phase), end = map.last(phase);
-        if (begin >= end) continue;
-        const bool begun = rows.first < rows.second;
-        rows = {begun ? std::min(rows.first, begin) : begin, begun ? std::max(rows.second, end) : end};
+/// The rows of all windows along an axis, and the sources of a row, [row + low, row + low + spread].
+struct Span {
+    Index first, rows, low, spread;
+    bool renamed;
+};
+
+Span span_of(const std::vector<Window>& windows, std::size_t axis, const AxisMap& map, bool renamed) {
+    Span span{0, 0, 0, 0, renamed};
+    Index last = 0, high = 0;
+    for (const Window& window : windows) {
+        Range range = rows_of(window, axis, map);
+        if (range.first >= range.last) continue;
+        const Phase& phase = window.first()[axis];
+        const Index by = renamed ? renaming(window, axis, map) : 0;
+        const auto [from, to] = std::minmax({map.source(phase, -by, 0), map.source(phase, -by, phase.taps - 1)});
+        const bool begun = span.first < last;
+        span.first = begun ? std::min(span.first, range.first + by) : range.first + by;
+        span.low = begun ? std::min(span.low, from) : from;
+        last = begun ? std::max(last, range.last + by) : range.last + by;
+        high = begun ? std::max(high, to) : to;
     }
-    return rows;
+    span.rows = last - span.first;
+    span.spread = high - span.low;
+    return span;
+}
+
+/// The same, renamed where windows have fewer rows and pixels between them then: with k3 s2 and a crop of 1, the odd
+/// targets' rows are [1, n], the even ones' [0, n).
+Span span_of(const std::vector<Window>& windows, std::size_t axis, const AxisMap& map) {
+    const Span as_is = span_of(windows, axis, map, false), renamed = span_of(windows, axis, map, true);
+    return renamed.rows + renamed.spread < as_is.rows + as_is.spread ? renamed : as_is;
 }
 
 }  // namespace
@@ -79,20 +91,19 @@ bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, 
     for (const AxisMap& map : maps)
         if (map.source_step != 1) return false;
     for (std::size_t a = maps.size(); a-- > 0;) {  // one box of one example
-        const auto [first, last] = all_rows(columns, a, maps[a]);
-        const Index spread = sources_of(columns.phases[a], maps[a]).second;
+        const Span span = span_of(columns.windows, a, maps[a]);
         const Index most = std::max<Index>(least_rows / static_cast<Index>(rows), 1);
-        const Index size = std::min(last - first, most);
+        const Index size = std::min(span.rows, most);
         if (size <= 0) return false;
         Index own = 0;  // rows of a phase, the number of phases times
         for (const Phase& phase : columns.phases[a])
             own += std::max<Index>(maps[a].last(phase) - maps[a].first(phase), 0);
         own_rows *= static_cast<double>(size) * static_cast<double>(own) /
-                    (static_cast<double>(last - first) * static_cast<double>(columns.phases[a].size()));
+                    (static_cast<double>(span.rows) * static_cast<double>(columns.phases[a].size()));
         lanes += static_cast<double>(size - 1) * numbers;
-        numbers *= static_cast<double>(size + spread);
+        numbers *= static_cast<double>(size + span.spread);
         rows *= static_cast<double>(size);
-        whole = whole && size == last - first;
+        whole = whole && size == span.rows;
     }
     lanes = static_cast<double>(round_up(static_cast<Index>(lanes) + 1, columns.panel.width / 2));
     if (whole) lanes = numbers;  // as of one example between others
@@ -116,11 +127,11 @@ PlaneGrid::PlaneGrid(const Columns& columns_, const std::vector<AxisMap>& maps_,
     Index all = 0;
     for (const Window& window : columns.windows)
         all += static_cast<Index>(window.members.size()) * columns.target_channels;
-    in_place = !converted && all <= few_columns;
+    bool lie = !converted;  // all pixels where planes would have them
     for (std::size_t a = 0; a < rank; ++a)
-        in_place = in_place && spread[a] == 0 && first[a] + low[a] >= 0 &&
-                   first[a] + rows[a] + low[a] <= maps[a].source_extent;
-    cut_boxes(sum_bytes, threads);
+        lie = lie && spread[a] == 0 && first[a] + low[a] >= 0 && first[a] + rows[a] + low[a] <= maps[a].source_extent;
+    in_place = lie && all <= few_columns;
+    cut_boxes(sum_bytes, threads, lie && !in_place && is_panel(sum_bytes));
     const Index apart = source.channel * sum_bytes;  // planes that meet in a cache push each other out
     inside = !in_place && !converted && all <= few_columns && rank == 1 && boxes.size()[0] == 1 &&
              columns.source_channels <= cache_ways * (cache_page / std::gcd(apart, cache_page));
@@ -131,22 +142,30 @@ PlaneGrid::PlaneGrid(const Columns& columns_, const std::vector<AxisMap>& maps_,
 }
 
 void PlaneGrid::find_rows() {
+    std::vector<Span> spans;
     for (std::size_t a = 0; a < rank; ++a) {
-        const auto [from, reach] = sources_of(columns.phases[a], maps[a]);
-        low.push_back(from);
-        spread.push_back(reach);
-        const auto [begin, end] = all_rows(columns, a, maps[a]);
-        first.push_back(begin);
-        rows.push_back(end - begin);
+        const Span span = span_of(columns.windows, a, maps[a]);
+        spans.push_back(span);
+        first.push_back(span.first);
+        rows.push_back(span.rows);
+        low.push_back(span.low);
+        spread.push_back(span.spread);
     }
     for (const Window& window : columns.windows) {
-        for (std::size_t a = 0; a < rank; ++a) ranges.push_back(rows_of(window, a, maps[a]));
+        for (std::size_t a = 0; a < rank; ++a) {
+            const Index by = spans[a].renamed ? renaming(window, a, maps[a]) : 0;
+            const Range range = rows_of(window, a, maps[a]);
+            renamed.push_back(by);
+            ranges.push_back({range.first + by, range.last + by});
+        }
+        const std::size_t by = renamed.size() - rank;
         std::vector<Index> shifts(static_cast<std::size_t>(window.taps) * rank);
         for (Index tap = 0; tap < window.taps; ++tap) {
             Index rest = tap;
             for (std::size_t a = rank; a-- > 0;) {
                 const Phase& phase = window.first()[a];
-                shifts[static_cast<std::size_t>(tap) * rank + a] = maps[a].source(phase, 0, rest % phase.taps) - low[a];
+                shifts[static_cast<std::size_t>(tap) * rank + a] =
+                    maps[a].source(phase, -renamed[by + a], rest % phase.taps) - low[a];
                 rest /= phase.taps;
             }
         }
@@ -163,8 +182,9 @@ void PlaneGrid::find_phases() {
         for (const std::vector<Phase>& member : columns.windows[w].members)
             for (std::size_t a = 0; a < rank; ++a) {
                 const AxisMap& map = maps[a];
-                const Index begin = map.first(member[a]), end = std::max(begin, map.last(member[a]));
-                const Index target_of_0 = map.target(member[a], 0);
+                const Index by = renamed[w * rank + a];
+                const Index begin = map.first(member[a]) + by, end = std::max(begin, map.last(member[a]) + by);
+                const Index target_of_0 = map.target(member[a], -by);
                 const Index shift = whole && a + 1 == rank ? floor_div(target_of_0, map.target_step) : 0;
                 phases.push_back({begin + shift, end + shift, ranges[w * rank + a].first + shift,
                                   (target_of_0 - shift * map.target_step) * target.axes[a], shift});
@@ -292,8 +312,16 @@ bool PlaneGrid::finishes(const PlaneRun& run) const {
     return columns.steps[one.window].size() == 1;
 }
 
+/// Whether a whole image is a panel as it lies: small, and a strip of it no few sets of a cache.
+bool PlaneGrid::is_panel(Index sum_bytes) const {
+    Index image = 1;
+    for (const Index n : rows) image *= n;
+    const Index strip = std::min(image, strip_vectors * (columns.panel.width / 2)) * sum_bytes;
+    return image == source.channel && image <= most_rows && std::gcd(image * sum_bytes, cache_page) <= strip;
+}
+
 // Boxes whose vectors are full, and which leave no thread without work, are worth more than large ones.
-void PlaneGrid::cut_boxes(Index sum_bytes, int threads) {
+void PlaneGrid::cut_boxes(Index sum_bytes, int threads, bool images_are_panels) {
     std::vector<Index> extents{batch};
     extents.insert(extents.end(), rows.begin(), rows.end());
     const auto cut = [&](Index most) {
@@ -331,6 +359,12 @@ void PlaneGrid::cut_boxes(Index sum_bytes, int threads) {
     if (least == 0) {
         for (Index most = vectors_together; most <= most_rows; most += vectors_together) look(most);
         for (Index most = line; line > vectors_together && most <= most_rows; most += line) look(most);  // whole lines
+    }
+    if (images_are_panels) {
+        in_place = true;
+        cut(source.channel);
+        in_place = time_of_boxes(threads) < least;
+        if (in_place) best = source.channel;
     }
     cut(best);
     lanes = round_up(lanes, vectors_together);

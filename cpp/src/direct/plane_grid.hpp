@@ -1,6 +1,7 @@
 // How a product is cut whose pixels and outputs lie in planes, a channel each: boxes of rows, groups of columns.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "boxes.hpp"
@@ -62,15 +63,16 @@ struct PlaneGrid {
     std::size_t rank;
     Index batch;
     Layout source, target;
-    std::vector<Range> ranges;                   // [window*rank + axis]
-    std::vector<Index> first, rows;              // [axis] of all windows: the first row; how many
-    std::vector<Index> low, spread;              // [axis] the sources of a row: [row + low, row + low + spread]
-    std::vector<std::vector<Index>> tap_shifts;  // [window] [tap][axis] from row + low
-    std::vector<PlaneWeights> weights;           // by piece
-    std::vector<PlanePiece> pieces;              // by group, by window
-    std::vector<PlaneColumn> run_columns;        // by run
-    std::vector<PlaneRun> runs;                  // by group, by channel
-    std::vector<PlanePhase> phases;              // [window] [member][axis], as columns and runs name them
+    std::vector<Index> renamed;                   // [window*rank + axis] how much more than it is a row is called
+    std::vector<std::pair<Index, Index>> ranges;  // [window*rank + axis] its rows
+    std::vector<Index> first, rows;               // [axis] of all windows: the first row; how many
+    std::vector<Index> low, spread;               // [axis] the sources of a row: [row + low, row + low + spread]
+    std::vector<std::vector<Index>> tap_shifts;   // [window] [tap][axis] from row + low
+    std::vector<PlaneWeights> weights;            // by piece
+    std::vector<PlanePiece> pieces;               // by group, by window
+    std::vector<PlaneColumn> run_columns;         // by run
+    std::vector<PlaneRun> runs;                   // by group, by channel
+    std::vector<PlanePhase> phases;               // [window] [member][axis], as columns and runs name them
     std::vector<PlaneGroup> groups;
     std::vector<std::size_t> slices;  // the first group of each, and the end
     Boxes boxes;                      // of rows: (batch, axes...)
@@ -106,7 +108,8 @@ struct PlaneGrid {
     void find_rows();
     void find_phases();
     void make_groups(Index sum_bytes);
-    void cut_boxes(Index sum_bytes, int threads);
+    bool is_panel(Index sum_bytes) const;
+    void cut_boxes(Index sum_bytes, int threads, bool images_are_panels);
     double time_of_boxes(int threads) const;
     Index slices_for(int threads) const;
     void cut_slices(int threads);

@@ -168,9 +168,9 @@ bool PlaneWorker<T>::enter(std::size_t window) {
     const Index vector = shape_.panel.width / 2;
     Index lanes = 1 + (box_last_[0] - box_first_[0] - 1) * grid_.steps[0];
     for (std::size_t a = 0; a < rank_; ++a) {
-        const Range& range = grid_.ranges[window * rank_ + a];
-        first_[a] = std::max(box_first_[a + 1], range.first);
-        last_[a] = std::min(box_last_[a + 1], range.last);
+        const auto [first, last] = grid_.ranges[window * rank_ + a];
+        first_[a] = std::max(box_first_[a + 1], first);
+        last_[a] = std::min(box_last_[a + 1], last);
         if (first_[a] >= last_[a]) return false;
         lanes += (last_[a] - first_[a] - 1) * grid_.steps[a + 1];
     }
