@@ -52,6 +52,9 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     for (const std::vector<Phase>& phases : shape_.phases)
         most_phases = std::max(most_phases, static_cast<Index>(phases.size()));
     phase_kinds_ = carver.take<Index>(most_phases);
+    const Index along_last = most(work_.grids, [this](const FastGrid& g) { return g.boxes.size()[rank_]; });
+    even_sources_ = carver.take<Index>(along_last);
+    even_targets_ = carver.take<Index>(along_last);
     flags_ = carver.take<bool>(along([](const FastGrid& g, std::size_t a) { return 1 + g.window.parts_along(a); }));
     const Index points = most(work_.grids, [](const FastGrid& g) { return g.window.points; });
     const Index outputs = most(work_.grids, [](const FastGrid& g) { return g.window.outputs; });
@@ -97,7 +100,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     rows_ = carver.take<Index>(lines ? outputs : 0);
 }
 
-/// Turns to a tile; and from there to the next.
+/// Turns to a tile; and from there some further, which lie in one line.
 template <class T>
 void FastWorker<T>::locate(Index tile) {
     for (std::size_t a = rank_ + 1; a-- > 0;) {
@@ -107,7 +110,8 @@ void FastWorker<T>::locate(Index tile) {
     }
 }
 template <class T>
-void FastWorker<T>::advance() {
+void FastWorker<T>::advance(Index tiles) {
+    at_[rank_] += tiles - 1;
     for (std::size_t a = rank_ + 1; a-- > 0;) {
         if (++at_[a] < last_[a] - first_[a]) return;
         at_[a] = 0;
@@ -131,7 +135,8 @@ void FastWorker<T>::multiply(Index first, Index last, Index first_panel, Index l
                 continue;
             }
             locate(tile);
-            for (Index t = 0; t < tiles; ++t, advance()) store(sums_ + t * grid_->sum_numbers);
+            for (Index t = 0, some; t < tiles; t += some, advance(some))
+                some = store(sums_ + t * grid_->sum_numbers, tiles - t);
         }
     }
 }
@@ -155,7 +160,7 @@ void FastWorker<T>::find_needed(Index first, Index count, Index first_panel, Ind
         std::uint64_t& of_all = needs_of_all_[number];
         of_all = ~std::uint64_t(0);
         locate(first);
-        for (Index tile = 0; tile < count; ++tile, advance()) {
+        for (Index tile = 0; tile < count; ++tile, advance(1)) {
             needs[tile] = 0;
             for (Index m = member; m < end; ++m) {
                 if (m > member && kinds_[m] == kinds_[m - 1]) continue;
@@ -249,7 +254,7 @@ void FastWorker<T>::multiply_plain(Index first, Index count, Index first_panel, 
     const C* pixel[1];
     find_relative();
     locate(first);
-    for (Index tile = 0; tile < count; ++tile, advance()) {
+    for (Index tile = 0; tile < count; ++tile, advance(1)) {
         const C** to = pixels_ + tile / strip_rows * w.parts * strip_rows + tile % strip_rows;
         for (Index part = 0; part < w.parts; ++part) {
             find_pixels(part, 0, pixel);

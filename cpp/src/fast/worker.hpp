@@ -50,32 +50,30 @@ class FastWorker {
     };
 
     void look_along_axes();
+    void look_along_lines();
     void look_at_members();
     void look_within();
     void gather(Index first_channel, Index channels);
     void locate(Index tile);
-    void advance();
+    void advance(Index tiles);
     void find_relative();
     void transform_tiles(Index first, Index channels, Index offset, C* transformed);
     void prefetch(Index channels) const;
-    void find_pixels(Index part, Index channel, const C** pixels);
-    void analyse(const C* const* pixels, C* to, Index to_point, Index channels);
+    bool find_pixels(Index part, Index channel, const C** pixels);
+    Index even_sources() const;
+    void analyse(bool inside, C* to, Index to_point, Index channels, const TileRun& run);
     void multiply_panels(Index first, Index count, Index first_panel, Index last_panel, const C* transformed);
     void find_needed(Index first, Index count, Index first_panel, Index last_panel);
     Index list_needing(const std::uint64_t* needs, Index count, Index point);
     void multiply_plain(Index first, Index count, Index first_panel, Index last_panel);
     void cut_columns(Index first, Index last);
-    void store(C* sums);
-    void finish(const C* sums, T* target, const Piece* piece);
+    Index store(C* sums, Index most);
+    void finish(const C* sums, T* target, const Piece* piece, Index tiles);
     void narrow_rows(T* target, const Piece& piece);
     bool find_targets(const Piece& piece);
     void synthesise(C* sums);
     template <class Row>
-    void finish_columns(const C* sums, Index column, Index columns, const Row& row);
-    template <class Row>
-    void finish_rows(const C* sums, const Row& row) {
-        finish_columns(sums, 0, columns_, row);
-    }
+    void finish_columns(const C* sums, Index column, Index columns, const TileRun& run, const Row& row);
     Index line_rows(const FastGrid& grid) const;
     Index line_numbers(const FastGrid& grid) const;
     void store_lines(Index first, Index count);
@@ -99,6 +97,8 @@ class FastWorker {
     unsigned char** valid_;                 // [axis] [tile][phase] a bit for each output that the phase has
     bool** whole_;                          // [axis] [tile] every phase of the window has every output
     std::uint64_t** needed_;                // [axis] [tile][phase] a bit for each point that its outputs need
+    Index *even_sources_, *even_targets_;   // [tile] of the last axis: so many from it on are inside, and whole, and
+                                            // evenly spaced
     bool uneven_ = false;                   // some outputs are nobody's
     Index *kinds_, *phase_kinds_;           // [member], [phase]: the same for neighbours with the same outputs
     Index *pixel_strides_, *low_, *count_;  // [axis] of the pixels where they are read
@@ -149,10 +149,11 @@ class FastWorker {
     Index segment_rows_ = 0;
 };
 
-/// The last axes, bias and activation of some columns, output o to row(o), which may be none.
+/// The last axes, bias and activation of some columns of a run of tiles, output o of the first one to row(o), which
+/// may be none.
 template <class T>
 template <class Row>
-void FastWorker<T>::finish_columns(const C* sums, Index column, Index columns, const Row& row) {
+void FastWorker<T>::finish_columns(const C* sums, Index column, Index columns, const TileRun& run, const Row& row) {
     const Index width = grid_->block_panels * shape_.panel.width;
     const C* const bias = work_.bias == nullptr ? nullptr
                                                 : work_.bias + group_ * work_.packed.group_bias + grid_->window.bias +
@@ -160,7 +161,7 @@ void FastWorker<T>::finish_columns(const C* sums, Index column, Index columns, c
     C* to[9];
     for (Index s = 0, output = 0; s < slices_count_; ++s) {
         for (Index o = 0; o < slice_outputs_; ++o) to[o] = row(output++);
-        finish_(sums + slices_[s] * width + column, width, to, columns, bias, work_.finish, ahead_);
+        finish_(sums + slices_[s] * width + column, width, to, columns, bias, work_.finish, run, ahead_);
     }
 }
 

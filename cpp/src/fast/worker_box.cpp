@@ -135,6 +135,7 @@ void FastWorker<T>::look_along_axes() {
         });
     }
     leaves_out_ = uneven_ && w.points <= most_masked;
+    look_along_lines();
     if (work_.gathered) return;
     for (std::size_t a = 0; a < rank_; ++a) {
         pixel_strides_[a] = grid_->source.axes[a];
@@ -143,6 +144,27 @@ void FastWorker<T>::look_along_axes() {
     batch_stride_ = grid_->source.batch;
     if constexpr (std::is_same_v<T, C>)
         origin_ = work_.source + first_[0] * batch_stride_ + group_ * shape_.source_channels;
+}
+
+/// Which tiles of a line can be computed as one after the other.
+template <class T>
+void FastWorker<T>::look_along_lines() {
+    const FastWindow& w = grid_->window;
+    const std::size_t inner = rank_ - 1;
+    const Index parts = w.parts_along(inner), entries = parts * points_of(w.schemes[inner]);
+    const Index rows = w.spreads[inner] * outputs_of(w.schemes[inner]);
+    const Index source_step = rows * grid_->maps[inner].source_step;
+    const Index target_step = rows * grid_->maps[inner].target_step * grid_->target.axes[inner];
+    Index sources = 0, targets = 0;  // after the tile
+    for (Index c = last_[rank_] - first_[rank_]; c-- > 0;) {
+        const Index *const from = sources_[inner] + c * entries, *const to = targets_[inner] + c;
+        bool inside = true;
+        for (Index part = 0; part < parts; ++part) inside = inside && inside_[inner][c * parts + part];
+        if (sources > 0 && from[entries] - from[0] != source_step) sources = 0;
+        if (targets > 0 && to[1] - to[0] != target_step) targets = 0;
+        even_sources_[c] = sources = inside ? sources + 1 : 0;
+        even_targets_[c] = targets = whole_[inner][c] ? targets + 1 : 0;
+    }
 }
 
 /// Which neighbouring members have the same outputs in each tile of the box.

@@ -82,15 +82,16 @@ void FastWorker<T>::store_segment(C* sums, Index tiles) {
     segment_rows_ = round_up(w.outputs * tiles, turned_together);
     for (Index o = 0; o < w.outputs; ++o) rows_[o] = (o / outputs * length + o % outputs) * width;
     const std::size_t inner = rank_ - 1;
-    for (Index t = 0; t < tiles; ++t, sums += grid_->sum_numbers) {
-        synthesise(sums);
-        C* const first = staged_ + t * outputs * width;
-        const Index tile = first_[rank_] + at_[rank_] + t, row = grid_->row(inner, tile);
-        // Those of its outputs that its neighbour has, of a tile further back, are not wanted.
-        const Index back = t == 0 ? 0 : (grid_->own_row(inner, tile) - row) / w.spreads[inner];
-        finish_rows(sums, [&](Index o) {
-            return back == 0 ? first + rows_[o] : o % outputs < back ? nullptr : first + rows_[o - back];
-        });
+    for (Index t = 0; t < tiles; ++t) synthesise(sums + t * grid_->sum_numbers);
+    const Index tile = first_[rank_] + at_[rank_] + tiles - 1;
+    // Those of the last one's outputs that its neighbour has, where it is a tile further back, are not wanted.
+    const Index back = tiles == 1 ? 0 : (grid_->own_row(inner, tile) - grid_->row(inner, tile)) / w.spreads[inner];
+    const TileRun run{back == 0 ? tiles : tiles - 1, grid_->sum_numbers, outputs * width};
+    finish_columns(sums, 0, columns_, run, [&](Index o) { return staged_ + rows_[o]; });
+    if (back > 0) {
+        C* const last = staged_ + (tiles - 1) * outputs * width;
+        finish_columns(sums + (tiles - 1) * grid_->sum_numbers, 0, columns_, {1, 0, 0},
+                       [&](Index o) { return o % outputs < back ? nullptr : last + rows_[o - back]; });
     }
     work_.packed.kernels.turn(staged_, width, turned_, segment_rows_, segment_rows_, width);
 

@@ -39,9 +39,9 @@ void FastWorker<T>::gather(Index first_channel, Index channels) {
     }
 }
 
-/// The pixels that the tile reads for a part of the taps, from a channel on.
+/// The pixels that the tile reads for a part of the taps, from a channel on; whether all of them are there.
 template <class T>
-void FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
+bool FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
     const FastWindow& w = grid_->window;
     bool inside = true;
     Index scale = w.parts, offset = at_[0] * batch_stride_;
@@ -60,7 +60,7 @@ void FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
     if (inside) {
         const C* const first = origin_ + (offset + channel);
         for (Index i = 0; i < w.points; ++i) pixels[i] = first + relative_[i];
-        return;
+        return true;
     }
     const C* const outside = work_.packed.zeros.data();
     for (Index i = 0; i < w.points; ++i) {
@@ -76,6 +76,7 @@ void FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
         }
         pixels[i] = here ? origin_ + (offset + channel) : outside;
     }
+    return false;
 }
 
 template <class T>
@@ -96,24 +97,42 @@ void FastWorker<T>::transform_tiles(Index first, Index channels, Index offset, C
     const FastWindow& w = grid_->window;
     const Index capacity = grid_->boxes.points(), row = grid_->row_numbers;
     const bool far = !work_.gathered;
+    const std::size_t inner = rank_ - 1;
+    const Index step =
+        outputs_of(w.schemes[inner]) * w.spreads[inner] * grid_->maps[inner].source_step * pixel_strides_[inner];
     const Index most = w.axes.size() < 3 ? channels : fast_chunk;  // between two passes
     find_relative();
     locate(0);
-    find_pixels(0, offset, pixels_);
-    for (Index tile = 0; tile < tiles_; ++tile) {
+    bool inside = find_pixels(0, offset, pixels_), next_inside = false;
+    for (Index tile = 0; tile < tiles_;) {
+        const TileRun run{even_sources(), step, row};
         for (Index part = 0; part < w.parts; ++part) {
             C* const to = transformed + (part * w.points * capacity + tile) * row + first;
-            const bool last = part + 1 == w.parts;
-            if (last) advance();
-            if (!last || tile + 1 < tiles_) find_pixels(last ? 0 : part + 1, offset, next_);
-            if (far && last && tile + 1 < tiles_) prefetch(channels);
+            const bool last = part + 1 == w.parts, more = tile + run.count < tiles_;
+            if (last) advance(run.count);
+            if (!last || more) next_inside = find_pixels(last ? 0 : part + 1, offset, next_);
+            if (far && last && more) prefetch(channels);
             for (Index k = 0; k < channels; k += most) {
-                analyse(pixels_, to + k, capacity * row, std::min(most, channels - k));
+                analyse(inside, to + k, capacity * row, std::min(most, channels - k), run);
                 for (Index i = 0; most < channels && i < w.points; ++i) pixels_[i] += most;
             }
             std::swap(pixels_, next_);
+            inside = next_inside;
         }
+        tile += run.count;
     }
+}
+
+/// So many tiles from this one on read pixels that lie evenly: of one at least, its own.
+template <class T>
+Index FastWorker<T>::even_sources() const {
+    const FastWindow& w = grid_->window;
+    bool inside = w.axes.size() < 3;
+    for (std::size_t a = 0; a + 1 < rank_ && inside; ++a) {
+        const Index parts = w.parts_along(a);
+        for (Index part = 0; part < parts; ++part) inside = inside && inside_[a][at_[a + 1] * parts + part];
+    }
+    return inside ? std::max<Index>(even_sources_[at_[rank_]], 1) : 1;
 }
 
 /// Asks for the pixels of the next tile that this one has not: the processor doesn't foresee them.
@@ -141,35 +160,43 @@ void FastWorker<T>::find_relative() {
     }
 }
 
-/// The pixels' transform along each axis in turn, and at last along a line or a plane; points lie `to_point` apart.
+/// The transform of a run's pixels along each axis in turn, and at last along a line or a plane; points lie `to_point`
+/// apart.
 template <class T>
-void FastWorker<T>::analyse(const C* const* pixels, C* to, Index to_point, Index channels) {
+void FastWorker<T>::analyse(bool inside, C* to, Index to_point, Index channels, const TileRun& run) {
     const FastWindow& w = grid_->window;
-    const std::size_t count = w.axes.size();
+    const std::size_t count = w.axes.size(), inner = rank_ - 1;
     const auto scheme = [&](std::size_t i) { return static_cast<std::size_t>(w.schemes[w.axes[i]]); };
     if (count == 0) {
-        std::copy_n(pixels[0], channels, to);
+        for (Index tile = 0; tile < run.count; ++tile)
+            std::copy_n(pixels_[0] + tile * run.from, channels, to + tile * run.to);
         return;
     }
+    // Where the tiles lie along the axis that is transformed last, they share pixels.
+    const Index points = points_of(w.schemes[w.axes.back()]), shared = points - outputs_of(w.schemes[w.axes.back()]);
+    const Index known = work_.gathered ? points : w.axes.back() == inner ? shared : 0;
+    if (count < 3) {
+        const auto transform =
+            count > 1 ? work_.transforms.analyse_plane[scheme(0)][scheme(1)] : work_.transforms.analyse[scheme(0)];
+        return transform(pixels_, to, to_point, channels, run, known);
+    }
+    const Index line = inside ? points_of(w.schemes[inner]) : 1, step = w.entry_steps[inner] * pixel_strides_[inner];
     const C* in[4];
     for (std::size_t pass = 0; pass + 2 < count; ++pass) {
-        const std::size_t a = w.axes[pass];
-        const Index points = points_of(w.schemes[a]), stride = grid_->point_strides[a];
-        for (Index outer = 0; outer < w.points; outer += points * stride)
-            for (Index point = outer; point < outer + stride; ++point) {
-                for (Index e = 0; e < points; ++e)
-                    in[e] = pass == 0 ? pixels[point + e * stride] : between_ + (point + e * stride) * fast_chunk;
-                work_.transforms.analyse[scheme(pass)](in, between_ + point * fast_chunk, stride * fast_chunk,
-                                                       channels);
+        const Index entries = points_of(w.schemes[w.axes[pass]]), stride = grid_->point_strides[w.axes[pass]];
+        const TileRun lines{pass == 0 ? line : stride, pass == 0 ? step : fast_chunk, fast_chunk};
+        for (Index outer = 0; outer < w.points; outer += entries * stride)
+            for (Index point = outer; point < outer + stride; point += lines.count) {
+                for (Index e = 0; e < entries; ++e)
+                    in[e] = pass == 0 ? pixels_[point + e * stride] : between_ + (point + e * stride) * fast_chunk;
+                work_.transforms.analyse[scheme(pass)](in, between_ + point * fast_chunk, stride * fast_chunk, channels,
+                                                       lines, entries);
             }
     }
-    if (count > 2)
-        for (Index i = 0; i < w.points; ++i) lines_[i] = between_ + i * fast_chunk;
-    const C* const* const lines = count > 2 ? lines_ : pixels;
-    const auto run = count > 1 ? work_.transforms.analyse_plane[scheme(count - 2)][scheme(count - 1)]
-                               : work_.transforms.analyse[scheme(count - 1)];
-    for (Index point = 0; point < w.points; point += slice_points_)
-        run(lines + point, to + point * to_point, to_point, channels);
+    for (Index i = 0; i < slice_points_; ++i) lines_[i] = between_ + i * fast_chunk;
+    work_.transforms.analyse_plane[scheme(count - 2)][scheme(count - 1)](
+        lines_, to, to_point, channels,
+        {w.points / slice_points_, slice_points_ * fast_chunk, slice_points_ * to_point}, slice_points_);
 }
 
 template class FastWorker<float>;

@@ -58,9 +58,10 @@ void FastWorker<T>::synthesise(C* sums) {
     }
 }
 
-/// The tile's sums [point][column], to its outputs.
+/// The tile's sums [point][column], to its outputs, with those of its neighbours that lie evenly, `most` at most; of
+/// how many tiles they were.
 template <class T>
-void FastWorker<T>::store(C* sums) {
+Index FastWorker<T>::store(C* sums, Index most) {
     synthesise(sums);
     Index offset = (first_[0] + at_[0]) * grid_->target.batch + group_ * shape_.target_channels * grid_->target.channel;
     bool whole = true;
@@ -70,20 +71,23 @@ void FastWorker<T>::store(C* sums) {
     }
     T* const target = work_.target + offset;  // only those that are there are written: it may lie outside
     const bool in_place = !work_.staged;
-    if (!in_place) finish(sums, target, nullptr);
+    const bool one = grid_->window.axes.size() > 2 || !whole || !in_place;  // or sums leave the first cache meanwhile
+    const Index tiles = one ? 1 : std::min(most, even_targets_[at_[rank_]]);
+    if (!in_place) finish(sums, target, nullptr, tiles);
     if (whole) std::fill_n(here_, grid_->window.outputs, true);
     if (whole && in_place) {
-        for (Index r = 0; r < runs_count_; ++r) finish(sums, target, &runs_[r]);
-        return;
+        for (Index r = 0; r < runs_count_; ++r) finish(sums, target, &runs_[r], tiles);
+        return tiles;
     }
     for (Index p = 0; p < pieces_count_; ++p) {
         if (!whole && !find_targets(pieces_[p])) continue;
         if (in_place) {
-            finish(sums, target, &pieces_[p]);
+            finish(sums, target, &pieces_[p], tiles);
         } else {
             narrow_rows(target, pieces_[p]);
         }
     }
+    return tiles;
 }
 
 /// Which outputs of the tile a piece's member has; false when it has none.
@@ -106,12 +110,13 @@ bool FastWorker<T>::find_targets(const Piece& piece) {
 
 /// The last axes, bias and activation: of a piece to its targets that are there, or of all columns to staged rows.
 template <class T>
-void FastWorker<T>::finish(const C* sums, T* target, const Piece* piece) {
+void FastWorker<T>::finish(const C* sums, T* target, const Piece* piece, Index tiles) {
     const Index width = grid_->block_panels * shape_.panel.width;
-    if (piece == nullptr) return finish_rows(sums, [&](Index o) { return staged_ + o * width; });
+    const TileRun run{tiles, grid_->sum_numbers, ahead_};
+    if (piece == nullptr) return finish_columns(sums, 0, columns_, run, [&](Index o) { return staged_ + o * width; });
     if constexpr (std::is_same_v<T, C>) {
         T* const first = target + piece->place;
-        finish_columns(sums, piece->first, piece->count,
+        finish_columns(sums, piece->first, piece->count, run,
                        [&](Index o) { return here_[o] ? first + places_[o] : nullptr; });
     }
 }

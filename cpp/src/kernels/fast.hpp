@@ -196,29 +196,40 @@ inline __attribute__((always_inline)) void plane_to_points(const R* x, R* p) {
 
 /// See FastKernels::analyse_plane.
 template <class V, Scheme S0, Scheme S1>
-void analyse_plane(const typename V::value* const* from, typename V::value* to, Index step, Index n) {
+void analyse_plane(const typename V::value* const* from, typename V::value* to, Index step, Index n, TileRun run,
+                   Index known) {
     using T = typename V::value;
     using R = typename V::reg;
-    constexpr int W = V::width, points = static_cast<int>(points_of(S0) * points_of(S1));
+    constexpr Index W = V::width, line = 64 / static_cast<Index>(sizeof(T));
+    constexpr int along = static_cast<int>(points_of(S1)), points = static_cast<int>(points_of(S0)) * along;
     const T* x[points];
     for (int i = 0; i < points; ++i) x[i] = from[i];
-    Index k = 0;
-    for (; k + W <= n; k += W) {
-        R window[points], point[points];
-        for (int i = 0; i < points; ++i) window[i] = V::keep(V::load(x[i] + k));
-        plane_to_points<S0, S1>(window, point);
-        for (int i = 0; i < points; ++i) V::store(to + i * step + k, point[i]);
-    }
-    if (k < n) {
-        R window[points], point[points];
-        for (int i = 0; i < points; ++i) window[i] = V::load_some(x[i] + k, n - k);
-        plane_to_points<S0, S1>(window, point);
-        for (int i = 0; i < points; ++i) V::store_some(to + i * step + k, point[i], n - k);
+    for (Index tile = 0, at = 0; tile < run.count; ++tile, at += run.from, to += run.to) {
+        if (tile + 1 < run.count)
+            for (int i = 0; i < points; i += along)
+                for (Index e = known; e < along; ++e)
+                    for (Index k = at + run.from; k < at + run.from + n; k += line) __builtin_prefetch(x[i + e] + k);
+        T* const y = to - at;
+        const Index end = at + n;
+        Index k = at;
+        for (; k + W <= end; k += W) {
+            R window[points], point[points];
+            for (int i = 0; i < points; ++i) window[i] = V::keep(V::load(x[i] + k));
+            plane_to_points<S0, S1>(window, point);
+            for (int i = 0; i < points; ++i) V::store(y + i * step + k, point[i]);
+        }
+        if (k < end) {
+            R window[points], point[points];
+            for (int i = 0; i < points; ++i) window[i] = V::load_some(x[i] + k, end - k);
+            plane_to_points<S0, S1>(window, point);
+            for (int i = 0; i < points; ++i) V::store_some(y + i * step + k, point[i], end - k);
+        }
     }
 }
 template <class V, Scheme S>
-void analyse(const typename V::value* const* from, typename V::value* to, Index step, Index n) {
-    analyse_plane<V, Scheme::one, S>(from, to, step, n);
+void analyse(const typename V::value* const* from, typename V::value* to, Index step, Index n, TileRun run,
+             Index known) {
+    analyse_plane<V, Scheme::one, S>(from, to, step, n, run, known);
 }
 
 /// See FastKernels::synthesise.
@@ -237,7 +248,7 @@ void synthesise(typename V::value* sums, Index step, Index n) {
 /// See FastKernels::finish_plane.
 template <class V, Scheme S0, Scheme S1>
 void finish_plane(const typename V::value* from, Index step, typename V::value* const* to, Index n,
-                  const typename V::value* bias, Finish<typename V::value> how, Index ahead) {
+                  const typename V::value* bias, Finish<typename V::value> how, TileRun run, Index ahead) {
     using T = typename V::value;
     using R = typename V::reg;
     constexpr int W = V::width, n0 = static_cast<int>(points_of(S0)), n1 = static_cast<int>(points_of(S1));
@@ -249,45 +260,49 @@ void finish_plane(const typename V::value* from, Index step, typename V::value* 
         all = all && y[i] != nullptr;
     }
     const bool linear = how.kind == Activation::Kind::linear;
-    for (Index k = 0; k < n; k += W) {
-        R between[m0 * n1], output[m0 * m1];
-        for (int q = 0; q < n1; ++q) {
-            R column[n0], rows[m0];
-            for (int p = 0; p < n0; ++p) column[p] = V::load(from + (p * n1 + q) * step + k);
-            from_points<V, S0>(column, rows);
-            for (int o = 0; o < m0; ++o) between[o * n1 + q] = rows[o];
-        }
-        for (int o = 0; o < m0; ++o) from_points<V, S1>(between + o * n1, output + o * m1);
-        const Index some = n - k < W ? n - k : W;
-        if (bias != nullptr) {
-            const R offset = some == W ? V::load(bias + k) : V::load_some(bias + k, some);
-            for (int i = 0; i < m0 * m1; ++i) output[i] = output[i] + offset;
-        }
-        if (!linear) {
+    for (Index left = run.count;; from += run.from) {
+        for (Index k = 0; k < n; k += W) {
+            R between[m0 * n1], output[m0 * m1];
+            for (int q = 0; q < n1; ++q) {
+                R column[n0], rows[m0];
+                for (int p = 0; p < n0; ++p) column[p] = V::load(from + (p * n1 + q) * step + k);
+                from_points<V, S0>(column, rows);
+                for (int o = 0; o < m0; ++o) between[o * n1 + q] = rows[o];
+            }
+            for (int o = 0; o < m0; ++o) from_points<V, S1>(between + o * n1, output + o * m1);
+            const Index some = n - k < W ? n - k : W;
+            if (bias != nullptr) {
+                const R offset = some == W ? V::load(bias + k) : V::load_some(bias + k, some);
+                for (int i = 0; i < m0 * m1; ++i) output[i] = output[i] + offset;
+            }
+            if (!linear) {
 #pragma GCC unroll 1
-            for (int i = 0; i < m0 * m1; ++i) output[i] = activate<V>(output[i], how);
-        }
-        if (all && some == W) {
-            for (int i = 0; i < m0 * m1; ++i) V::store(y[i] + k, output[i]);
-            if (ahead != 0 && k % (64 / static_cast<Index>(sizeof(T))) == 0)
-                for (int i = 0; i < m0 * m1; ++i) __builtin_prefetch(y[i] + k + ahead, 1);
-            continue;
-        }
+                for (int i = 0; i < m0 * m1; ++i) output[i] = activate<V>(output[i], how);
+            }
+            if (all && some == W) {
+                for (int i = 0; i < m0 * m1; ++i) V::store(y[i] + k, output[i]);
+                if (ahead != 0 && k % (64 / static_cast<Index>(sizeof(T))) == 0)
+                    for (int i = 0; i < m0 * m1; ++i) __builtin_prefetch(y[i] + k + ahead, 1);
+                continue;
+            }
 #pragma GCC unroll 1
-        for (int i = 0; i < m0 * m1; ++i) {
-            if (y[i] == nullptr) continue;
-            if (some == W) {
-                V::store(y[i] + k, output[i]);
-            } else {
-                V::store_some(y[i] + k, output[i], some);
+            for (int i = 0; i < m0 * m1; ++i) {
+                if (y[i] == nullptr) continue;
+                if (some == W) {
+                    V::store(y[i] + k, output[i]);
+                } else {
+                    V::store_some(y[i] + k, output[i], some);
+                }
             }
         }
+        if (--left == 0) return;
+        for (int i = 0; i < m0 * m1; ++i) y[i] += run.to;
     }
 }
 template <class V, Scheme S>
 void finish_line(const typename V::value* from, Index step, typename V::value* const* to, Index n,
-                 const typename V::value* bias, Finish<typename V::value> how, Index ahead) {
-    finish_plane<V, Scheme::one, S>(from, step, to, n, bias, how, ahead);
+                 const typename V::value* bias, Finish<typename V::value> how, TileRun run, Index ahead) {
+    finish_plane<V, Scheme::one, S>(from, step, to, n, bias, how, run, ahead);
 }
 
 template <class V>

@@ -45,6 +45,11 @@ struct Rows {
     bool far;   // the rows are asked for before they are met
 };
 
+/// Tiles beside each other, and how far it is from one's numbers to the next one's.
+struct TileRun {
+    Index count, from, to;
+};
+
 /// The functions of one instruction set for numbers of type T.
 template <class T>
 struct FastKernels {
@@ -56,16 +61,18 @@ struct FastKernels {
     /// The same along two axes, rounded: to[p*points + q] from from[(e*points + f)*step], where `points` are the second
     /// axis'; targets that are null are not wanted.
     void (*weigh_plane[schemes][schemes])(const double* from, Index step, T* const* to, Index n);
-    /// to[p*step] = sum over e of B[p][e] from[e], by scheme.
-    void (*analyse[schemes])(const T* const* from, T* to, Index step, Index n);
+    /// to[p*step] = sum over e of B[p][e] from[e], by scheme, tile by tile. The next tile's numbers are asked for, of
+    /// each line those from entry `known` on.
+    using AnalyseRows = void(const T* const* from, T* to, Index step, Index n, TileRun run, Index known);
+    AnalyseRows* analyse[schemes];
     /// The same along two axes, of which the second one's points follow each other.
-    void (*analyse_plane[schemes][schemes])(const T* const* from, T* to, Index step, Index n);
+    AnalyseRows* analyse_plane[schemes][schemes];
     /// to[i] = sum over p of A[i][p] from[p], where from[p] lie `step` apart, in place; n is in whole vectors.
     void (*synthesise[schemes])(T* sums, Index step, Index n);
-    /// to[i] = finish(sum over p of A[i][p] from[p] + bias[n]) along an axis, or two; rows that are null are not
-    /// wanted. Writes n numbers, of any n, but reads whole vectors of `from`. `bias` may be nullptr. What lies `ahead`
-    /// of each target is asked for.
-    using FinishRows = void(const T* from, Index step, T* const* to, Index n, const T* bias, Finish<T> how,
+    /// to[i] = finish(sum over p of A[i][p] from[p] + bias[n]) along an axis, or two, tile by tile; rows that are null
+    /// are not wanted. Writes n numbers, of any n, but reads whole vectors of `from`. `bias` may be nullptr. What lies
+    /// `ahead` of each target is asked for.
+    using FinishRows = void(const T* from, Index step, T* const* to, Index n, const T* bias, Finish<T> how, TileRun run,
                             Index ahead);
     FinishRows *finish[schemes], *finish_plane[schemes][schemes];
 };
