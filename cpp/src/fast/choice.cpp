@@ -22,13 +22,14 @@ constexpr double slower_dots = 1.1, per_lane = 6, per_column = 4;
 constexpr double slower_tiles = 1.06;                   // products of tiles go through more memory
 constexpr double slower_parts = 0.03, most_parts = 16;  // for each part of the taps: its rows are read again
 constexpr double per_strip = 650;                       // a strip of tiles, whose sums are stored
-constexpr double per_transform = 400;                   // calling for the transform of a line or a plane
-constexpr double per_tile = 800, per_part = 2500, per_block = 300;
+constexpr double per_transform = 400, per_line = 100;   // calling for the transform of a line or a plane; of one axis
+constexpr double per_tile = 800, per_tile_of_line = 500, per_part = 2500, per_block = 300;
 constexpr double slower_analysis = 1.3;                      // of parts: their pixels are other ones each time
 constexpr double per_analysed[] = {0, 5, 8, 9};              // a number read, added and written, by the number of axes
 constexpr double per_synthesised[] = {0, 4, 5, 5};           // the same of a sum
 constexpr double per_output = 6, slower_uneven = 2.5;        // a number stored; where rows of them are no whole vectors
-constexpr double per_plane_output = 24;                      // beyond direct's: a number stored far from its neighbours
+constexpr double per_plane_output = 10;                      // beyond direct's: a number stored far from its neighbours
+constexpr double per_plane_pixel = 18;                       // a number gathered, by direct once, by each window
 constexpr double per_shared_write = 6, per_shared_read = 3;  // a transformed number that goes through the third cache
 constexpr double slower_part_reads = 2;                      // of parts: their rows leave less of the second one
 constexpr double per_streamed_byte = 2.5;                    // of weights that a block of tiles meets
@@ -94,6 +95,13 @@ double gradient_time(const Columns& columns, const std::vector<AxisMap>& maps, I
     return (rows * of_row + packed) * number(columns.product_groups);
 }
 
+/// Putting planes' pixels where products find them.
+double gathering_time(const Columns& columns, const std::vector<AxisMap>& maps, Index batch) {
+    double pixels = number(batch);
+    for (const AxisMap& map : maps) pixels *= number(map.source_extent);
+    return pixels * number(columns.source_channels) * per_plane_pixel;
+}
+
 double direct_time(const Columns& columns, const std::vector<AxisMap>& maps, Index batch, Index sum_bytes) {
     if (columns.direction == Direction::grad_input) return gradient_time(columns, maps, batch);
     double time = 0;
@@ -150,11 +158,13 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
     double slices = points;
     for (std::size_t i = axes > 2 ? axes - 2 : 0; i < axes; ++i) slices /= number(points_of(w.schemes[w.axes[i]]));
     *weights = number(static_cast<Index>(w.sets.size())) * channels * panels * number(columns.panel.width);
+    const bool line = maps.size() == 1;  // tiles follow each other evenly but for its ends
+    const double of_tile = line ? per_tile_of_line : per_tile, transform = line ? per_line : per_transform;
     double before = 0;
     if (axes > 0) {
         const double analysis = per_analysed[known] * (w.parts > 1 ? slower_analysis : 1);
-        before = tiles * (number(static_cast<Index>(axes)) * pixels * analysis + per_tile +
-                          number(w.parts) * (slices * per_transform + (w.parts > 1 ? per_part : 0)));
+        before = tiles * (number(static_cast<Index>(axes)) * pixels * analysis + of_tile +
+                          number(w.parts) * (slices * transform + (w.parts > 1 ? per_part : 0)));
         const double widest = std::clamp(std::sqrt(shared_sums / points), 16.0, 128.0);
         if (least_tiles * pixels * number(sum_bytes) > cache_bytes || *weights * number(sum_bytes) > streamed_bytes)
             before += tiles * pixels *
@@ -167,10 +177,10 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
         tiles * (number(w.columns) * (number(static_cast<Index>(axes)) * points * per_synthesised[known] +
                                       number(w.outputs) * (per_output * (uneven ? slower_uneven : 1) +
                                                            (planes ? per_plane_output : 0))) +
-                 number(ceil_div(w.columns, 64)) * (per_block + slices * per_transform));
+                 number(ceil_div(w.columns, 64)) * (per_block + slices * transform));
     const double streamed =
         *weights * number(sum_bytes) * per_streamed_byte * std::max(1.0, tiles / number(most_tiles));
-    return std::max(gemm, streamed) + before + after;
+    return std::max(gemm, streamed) + before + after + (planes ? gathering_time(columns, maps, batch) : 0);
 }
 
 /// What transforming a number of weights has to do with which schemes are best. The same for a plan, which keeps them:
@@ -246,6 +256,7 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
     }
     FastTimes& times = decision.times;
     times.direct = direct_time(columns, maps, batch, sum_bytes);
+    if (planes) times.direct += gathering_time(columns, maps, batch) * number(columns.product_groups);
     if (!must && times.direct < least_products) {
         decision.why = "too little to compute";
         return decision;
