@@ -60,6 +60,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     const Index outputs = most(work_.grids, [](const FastGrid& g) { return g.window.outputs; });
     entries_ = carver.take<Index>(axes);
     relative_ = carver.take<Index>(points);
+    offsets_ = carver.take<Index>(points);
     slices_ = carver.take<Index>(outputs);
     places_ = carver.take<Index>(outputs);
     digits_ = carver.take<Index>(outputs * axes);

@@ -116,6 +116,7 @@ class FastWorker {
     // What is the same for all tiles of a window. The last one or two transformed axes are transformed together, as a
     // line or a plane of points; a slice is one of them, among the points of the axes before.
     Index* relative_;  // [point] of pixels, from the first one's
+    Index* offsets_;   // [point] the same, from where all begin, for each tile that has others around it
     Index slice_points_ = 1, slice_outputs_ = 1;
     Index* slices_;  // [slice] its first point
     Index slices_count_ = 0;

@@ -1,5 +1,6 @@
 // A fast worker's source: the pixels of a box, gathered where they are not in place, and their transforms.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "fast/worker.hpp"
@@ -62,20 +63,20 @@ bool FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
         for (Index i = 0; i < w.points; ++i) pixels[i] = first + relative_[i];
         return true;
     }
-    const C* const outside = work_.packed.zeros.data();
-    for (Index i = 0; i < w.points; ++i) {
-        bool here = true;
-        offset = at_[0] * batch_stride_;
-        Index rest = i;
-        for (std::size_t a = rank_; a-- > 0;) {
-            const Index entries = points_of(w.schemes[a]);
-            const Index index = indices_[entries_[a] + rest % entries];
-            rest /= entries;
-            here = here && index >= 0;
-            offset += (index - low_[a]) * pixel_strides_[a];
-        }
-        pixels[i] = here ? origin_ + (offset + channel) : outside;
+    // Axis by axis, from the last place on: how far the pixels are, or that they are outside.
+    constexpr Index outside = std::numeric_limits<Index>::min();
+    offsets_[0] = at_[0] * batch_stride_;
+    for (Index a = 0, count = 1; a < static_cast<Index>(rank_); ++a) {
+        const Index entries = points_of(w.schemes[static_cast<std::size_t>(a)]);
+        const Index* const index = indices_ + entries_[a];
+        for (Index i = count; i-- > 0;)
+            for (Index e = entries, offset = offsets_[i]; e-- > 0;)
+                offsets_[i * entries + e] =
+                    offset == outside || index[e] < 0 ? outside : offset + (index[e] - low_[a]) * pixel_strides_[a];
+        count *= entries;
     }
+    const C* const zeros = work_.packed.zeros.data();
+    for (Index i = 0; i < w.points; ++i) pixels[i] = offsets_[i] == outside ? zeros : origin_ + (offsets_[i] + channel);
     return false;
 }
 
@@ -185,12 +186,12 @@ void FastWorker<T>::analyse(bool inside, C* to, Index to_point, Index channels, 
     for (std::size_t pass = 0; pass + 2 < count; ++pass) {
         const Index entries = points_of(w.schemes[w.axes[pass]]), stride = grid_->point_strides[w.axes[pass]];
         const TileRun lines{pass == 0 ? line : stride, pass == 0 ? step : fast_chunk, fast_chunk};
+        const auto transform = work_.transforms.analyse[scheme(pass)];
         for (Index outer = 0; outer < w.points; outer += entries * stride)
             for (Index point = outer; point < outer + stride; point += lines.count) {
-                for (Index e = 0; e < entries; ++e)
-                    in[e] = pass == 0 ? pixels_[point + e * stride] : between_ + (point + e * stride) * fast_chunk;
-                work_.transforms.analyse[scheme(pass)](in, between_ + point * fast_chunk, stride * fast_chunk, channels,
-                                                       lines, entries);
+                for (Index e = 0, i = point; e < entries; ++e, i += stride)
+                    in[e] = pass == 0 ? pixels_[i] : between_ + i * fast_chunk;
+                transform(in, between_ + point * fast_chunk, stride * fast_chunk, channels, lines, entries);
             }
     }
     for (Index i = 0; i < slice_points_; ++i) lines_[i] = between_ + i * fast_chunk;
