@@ -13,31 +13,33 @@ void Worker<T>::pick() {
     for (std::size_t a = 0; a < rank_; ++a) {
         const AxisMap& map = tiling_.maps[a];
         Index low = map.source_extent, high = -1, listed = 0;
-        const auto each_row = [&](const auto& use) {
+        const auto each_phase = [&](const auto& use) {
             for (const Phase& phase : shape_.phases[a]) {
                 const Index begin = std::max(tile_first_[a], map.first(phase));
                 const Index end = std::min(tile_last_[a], map.last(phase));
-                for (Index j = begin; j < end; ++j) use(phase, j);
+                if (begin < end) use(phase, begin, end);
             }
         };
-        each_row([&](const Phase& phase, Index j) {
-            listed += phase.taps;
-            for (const Index m : {Index(0), phase.taps - 1}) {
-                const Index index = map.source(phase, j, m);
-                low = std::min(low, index);
-                high = std::max(high, index);
-            }
+        each_phase([&](const Phase& phase, Index begin, Index end) {
+            listed += (end - begin) * phase.taps;
+            for (const Index j : {begin, end - 1})
+                for (const Index m : {Index(0), phase.taps - 1}) {
+                    const Index index = map.source(phase, j, m);
+                    low = std::min(low, index);
+                    high = std::max(high, index);
+                }
         });
         low = std::max<Index>(low, 0);
         high = std::min(high, map.source_extent - 1);
         picked_[a] = {low, std::max<Index>(high - low + 1, 0), nullptr};
         if (picked_[a].count <= 2 * listed) continue;
         Index count = 0;
-        each_row([&](const Phase& phase, Index j) {
-            for (Index m = 0; m < phase.taps; ++m) {
-                const Index index = map.source(phase, j, m);
-                if (index >= 0 && index < map.source_extent) list[count++] = index;
-            }
+        each_phase([&](const Phase& phase, Index begin, Index end) {
+            for (Index j = begin; j < end; ++j)
+                for (Index m = 0; m < phase.taps; ++m) {
+                    const Index index = map.source(phase, j, m);
+                    if (index >= 0 && index < map.source_extent) list[count++] = index;
+                }
         });
         std::sort(list, list + count);
         count = std::unique(list, list + count) - list;

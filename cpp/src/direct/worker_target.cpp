@@ -29,6 +29,10 @@ void copy_rows(const T* from, Index width, Index count, Index rows, const Target
             return fixed(std::integral_constant<Index, 6>());
         case 8:
             return fixed(std::integral_constant<Index, 8>());
+        case 16:  // a panel's columns or half of them
+            return fixed(std::integral_constant<Index, 16>());
+        case 32:
+            return fixed(std::integral_constant<Index, 32>());
         default:
             for (Index row = 0; row < rows; ++row) std::copy_n(from + row * width, count, target(row));
     }
