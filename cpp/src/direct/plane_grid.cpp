@@ -59,7 +59,7 @@ Span span_of(const std::vector<Window>& windows, std::size_t axis, const AxisMap
     Span span{0, 0, 0, 0, renamed};
     Index last = 0, high = 0;
     for (const Window& window : windows) {
-        Range range = rows_of(window, axis, map);
+        const Range range = rows_of(window, axis, map);
         if (range.first >= range.last) continue;
         const Phase& phase = window.first()[axis];
         const Index by = renamed ? renaming(window, axis, map) : 0;
