@@ -81,8 +81,8 @@ void Tiling::find_places() {
         bool together = target.channel == 1;
         for (Index n = 1; together && n < block.columns; ++n) together = distance(block.first + n) == place + n;
         places.push_back(together ? place : scattered);
-        if (columns.form != Form::dots || target.channel != 1) continue;
-        std::vector<DotsRun> side_by_side;
+        if (columns.form == Form::panels || target.channel != 1) continue;
+        std::vector<ColumnRun> side_by_side;
         for (Index n = 0; n < block.columns; ++n) {
             const Index here = distance(block.first + n);
             if (n == 0 || side_by_side.back().place + side_by_side.back().count != here)

@@ -24,15 +24,15 @@ struct Tiling {
     std::size_t rank;
     Index batch;
     Layout source, target;
-    bool gathered;                           // the source is turned or converted tile by tile
-    Index sum_bytes;                         // of one sum
-    std::vector<Range> ranges;               // [window*rank + axis]
-    std::vector<std::vector<Index>> deltas;  // [window][member] targets' distance from the first member's
-    std::vector<Index> places;               // [block] its first target's distance from its row's, or `scattered`
-    std::vector<std::vector<DotsRun>> runs;  // [block] of dots that are stored channels last
-    std::vector<Index> first, last;          // [axis] rows of all windows
-    bool lines;                              // channels first: the numbers of a channel are stored line by line
-    std::vector<std::size_t> order;          // of the blocks: what is stored interleaved follows each other
+    bool gathered;                             // the source is turned or converted tile by tile
+    Index sum_bytes;                           // of one sum
+    std::vector<Range> ranges;                 // [window*rank + axis]
+    std::vector<std::vector<Index>> deltas;    // [window][member] targets' distance from the first member's
+    std::vector<Index> places;                 // [block] its first target's distance from its row's, or `scattered`
+    std::vector<std::vector<ColumnRun>> runs;  // [block] of dots and depthwise, channels last
+    std::vector<Index> first, last;            // [axis] rows of all windows
+    bool lines;                                // channels first: the numbers of a channel are stored line by line
+    std::vector<std::size_t> order;            // of the blocks: what is stored interleaved follows each other
     std::vector<Slice> slices;
     std::vector<std::size_t> slice_of;  // [block]
     std::vector<Index> turned;          // [block] its first one of the columns that are turned into lines together

@@ -47,9 +47,10 @@ Worker<T>::Worker(const Work<T>& work, Carver& carver)
     whole_ = carver.take<bool>(rows);
     pixels_ = carver.take<const C*>(rows * taps);
     clipped_ = carver.take<bool>(rows / shape_.panel.tile_rows);
-    const Index lines = shape_.form == Form::dots ? tiling_.rows_of_tile() / tiling_.tile[rank_] : 0;
+    const Index lines = shape_.form != Form::panels ? tiling_.rows_of_tile() / tiling_.tile[rank_] : 0;
     lines_ = carver.take<Range>(lines);
     line_pixels_ = carver.take<const C*>(lines * taps);
+    line_runs_ = carver.take<ColumnRun>(lines > 0 ? tiling_.widest_block : 0);
     sums_ = carver.take<C>((tiling_.lines ? turned_rows : rows) * tiling_.sum_columns);
     const bool narrowed = !std::is_same_v<T, C>;
     narrowed_ = carver.take<T>(narrowed && !tiling_.lines ? rows * tiling_.widest_block : 0);
@@ -185,8 +186,8 @@ void Worker<T>::multiply(const Slice& slice, std::size_t window) {
             t.c_stride = block.width;
             t.bias = work_.bias == nullptr ? nullptr : work_.bias + group_ * shape_.group_bias + block.bias;
             const bool last = s + 1 == steps.size();
-            shape_.form == Form::dots ? multiply_dots(t, number, last)
-                                      : multiply_block(t, number, last, b == slice.first_block);
+            shape_.form == Form::panels ? multiply_block(t, number, last, b == slice.first_block)
+                                        : multiply_along(t, number, last);
             if (steps.size() > 1) t.c += strips() * shape_.panel.tile_rows * block.width;
         }
         done += shape_.products(step);
@@ -208,15 +209,13 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
     // Sums that a kernel finishes go straight from registers to the target, where that takes them as they are.
     const bool finished = last && (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
     const bool direct = finished && std::is_same_v<T, C> && place != Tiling::scattered;
-    const bool far =
-        first_block && shape_.form != Form::depthwise && t.channels * static_cast<Index>(sizeof(C)) >= far_pixels;
-    const Index columns = shape_.form == Form::panels ? block.width : block.columns;
+    const bool far = first_block && t.channels * static_cast<Index>(sizeof(C)) >= far_pixels;
     if (finished && !(direct && all_whole_)) {
         for (Index row = 0; row < rows_; ++row) in_sums_[row] = row * block.width;
     }
     // Whole strips that need no look at each of them go together.
     const bool exact = !work_.packed.finite && clipped_any_;
-    const bool together = shape_.form == Form::panels && !far && !exact && (!direct || all_whole_);
+    const bool together = !far && !exact && (!direct || all_whole_);
     C* const sums = t.c;
     for (Index strip = 0, row = 0; row < rows_; strip += t.strips) {
         t.strips = together ? std::max<Index>((rows_ - row) / tile_rows, 1) : 1;
@@ -224,7 +223,7 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
         t.rows = pixels_ + strip * t.taps * tile_rows;
         t.c = sums + row * block.width;
         t.out = nullptr;
-        t.columns = columns;
+        t.columns = block.width;
         bool there = false;
         if (far && end < rows_) prefetch(t, std::min(tile_rows, rows_ - end));
         if constexpr (std::is_same_v<T, C>) {
@@ -239,9 +238,7 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
             t.out = sums;
             t.targets = in_sums_ + row;
         }
-        if (shape_.form == Form::depthwise) {
-            kernels.depthwise(t, rows);
-        } else if (exact && clipped_[strip]) {
+        if (exact && clipped_[strip]) {
             multiply_exactly(t, rows);
         } else {
             panels[rows - 1](t);

@@ -42,7 +42,8 @@ class Worker {
     void find_pixels(const Step& step);
     void multiply(const Slice& slice, std::size_t window);
     void multiply_block(Tile<C> t, std::size_t number, bool last, bool first_block);
-    void multiply_dots(const Tile<C>& t, std::size_t number, bool last);
+    void multiply_along(const Tile<C>& t, std::size_t number, bool last);
+    Index find_runs(std::size_t number, Index row);
     void multiply_apart(Tile<C> t, const Block& block, Index first_row, Index last_row) const;
     void deliver(std::size_t number, const C* sums);
     void prefetch(const Tile<C>& t, Index rows) const;
@@ -99,7 +100,8 @@ class Worker {
     bool* clipped_;           // [strip] some pixel lies outside
     bool clipped_any_ = false;
     Range* lines_;           // [line of rows, of dots] its rows in the tile, and those that are computed together
-    const C** line_pixels_;  // [line of rows][tap of the step] of the first one of those
+    const C** line_pixels_;  // [line of rows][tap of the step] of the first one of those, or nullptr where outside
+    ColumnRun* line_runs_;   // of a line that some members have not
     C* sums_;
     T* narrowed_;
     T* turned_;                 // [column][turned row]

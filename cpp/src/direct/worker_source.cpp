@@ -90,7 +90,7 @@ void Worker<T>::gather() {
     }
 }
 
-/// The pixel under each tap of a step, for every row; of dots, for the first one of those that are computed together.
+/// The pixel under each tap of a step, for every row; for the first one only of those that are computed along a line.
 template <class T>
 void Worker<T>::find_pixels(const Step& step) {
     const Index tile_rows = shape_.panel.tile_rows, taps = step.last_tap - step.first_tap;
@@ -105,7 +105,7 @@ void Worker<T>::find_pixels(const Step& step) {
     std::copy_n(first_, rank_, at_);
     const C** strip = pixels_;  // of the row; it is number `place` there
     Index row = 0, place = 0;
-    const bool dots = shape_.form == Form::dots, dense = !tiling_.gathered || picked_[inner].list == nullptr;
+    const bool by_lines = shape_.form != Form::panels, dense = !tiling_.gathered || picked_[inner].list == nullptr;
     const bool stored = stores_lines();
     Range* line = lines_;
     const C** line_pixels = line_pixels_;
@@ -141,13 +141,12 @@ void Worker<T>::find_pixels(const Step& step) {
                 }
                 count *= along[a];
             }
-            bool line_inside = dots ? dense : whole_taps;
-            for (Index o = first_outer; o <= last_outer; ++o) line_inside = line_inside && outer_[o] >= 0;
+            bool line_inside = by_lines ? dense : whole_taps;
+            for (Index o = first_outer; o <= last_outer && !by_lines; ++o) line_inside = line_inside && outer_[o] >= 0;
             Index inside_first = line_inside ? inside_first_ : last_[inner];
             Index inside_last = line_inside ? inside_last_ : last_[inner];
-            if (dots && stored) {  // those that every member has
-                const bool common = common_first_ < common_last_ && whole_[row + common_first_];
-                inside_first = std::max(inside_first, common ? first_[inner] + common_first_ : last_[inner]);
+            if (by_lines && stored) {  // those that all members have that have the line
+                inside_first = std::max(inside_first, first_[inner] + common_first_);
                 inside_last = std::max(inside_first, std::min(inside_last, first_[inner] + common_last_));
             }
             const auto some_inside = [&](Index begin, Index end) {
@@ -171,11 +170,13 @@ void Worker<T>::find_pixels(const Step& step) {
             some_inside(first_[inner], inside_first);
             auto [offsets, shift] = offsets_of(std::min(inside_first, last_[inner] - 1));
             const Index next_offsets = even_ ? 0 : inner_taps, next_shift = even_ ? row_step_ : 0;
-            if (dots) {
+            if (by_lines) {
                 const Index some = inside_last - inside_first, after = row + some;
                 *line++ = {row - (inside_first - first_[inner]), row + (last_[inner] - inside_first), row, after};
-                for (Index i = 0, tap = step.first_tap; some > 0 && i < taps; ++i, ++tap)
-                    line_pixels[i] = origin_ + outer_[tap / inner_taps] + offsets[tap % inner_taps] + shift;
+                for (Index i = 0, tap = step.first_tap; some > 0 && i < taps; ++i, ++tap) {
+                    const Index before = outer_[tap / inner_taps];
+                    line_pixels[i] = before < 0 ? nullptr : origin_ + before + offsets[tap % inner_taps] + shift;
+                }
                 line_pixels += taps;
                 place = after % tile_rows;
                 strip = pixels_ + (after - place) * taps;

@@ -54,6 +54,7 @@ void dots_of_rows(const Tile<typename V::value>& t, Index first, Index column) {
     const Index rest = Rest ? t.channels % W : 0, whole = t.channels - rest, depth = Rest ? whole + W : whole;
     const T* panel = t.panel + column * depth;
     for (Index tap = 0; tap < t.taps; ++tap, rows += TileRows, panel += t.columns * depth) {
+        if (M == 1 && rows[0] == t.outside) continue;
         const T* a[M];
         each<M>([&](auto m) TCONV_INLINE { a[m] = rows[m] + t.offset; });
 #pragma GCC unroll 4
@@ -117,7 +118,7 @@ void dots(const Tile<typename V::value>& t, Index m) {
 /// M rows of a line from `row` on, times N columns from `column` on. Column n of row m goes to to[m*step + n], and with
 /// it three numbers more; where the sums are Dense, to[m*N + n].
 template <class V, int M, int N, bool Dense, bool Rest>
-inline TCONV_INLINE void dots_in_line(const DotsLine<typename V::value>& t, Index row, Index column,
+inline TCONV_INLINE void dots_in_line(const LineTile<typename V::value>& t, Index row, Index column,
                                       typename V::value* to, Index step) {
     using T = typename V::value;
     constexpr int W = V::width;
@@ -129,6 +130,7 @@ inline TCONV_INLINE void dots_in_line(const DotsLine<typename V::value>& t, Inde
     const T* const* const pixels = t.pixels;
     const T* panel = t.panel + column * depth;
     for (Index tap = 0; tap < taps; ++tap, panel += of_tap) {
+        if (pixels[tap] == nullptr) continue;
         const T* a[M];
         a[0] = pixels[tap] + first;
         each<M - 1>([&](auto m) TCONV_INLINE { a[m + 1] = a[m] + row_step; });
@@ -160,12 +162,12 @@ inline TCONV_INLINE void dots_in_line(const DotsLine<typename V::value>& t, Inde
 /// The same of the rows from `row` to `last`, M at a time, and then fewer. The first columns ask for the pixels so many
 /// rows ahead, which the others find there.
 template <class V, int M, int N, bool Dense, bool Rest>
-inline void dots_of_line(const DotsLine<typename V::value>& t, Index row, Index last, Index column,
+inline void dots_of_line(const LineTile<typename V::value>& t, Index row, Index last, Index column,
                          typename V::value* to, Index step, Index ahead) {
     constexpr Index line = 64 / sizeof(typename V::value);
     const auto enough = [&] { return row + M <= last && (M != 3 || last - row != 4); };  // two and two for four
     for (; enough(); row += M, to += M * step) {
-        if (column == 0 && t.taps > 0)
+        if (column == 0 && t.taps > 0 && t.pixels[0] != nullptr)
             for (Index m = 0; m < M; ++m)
                 for (Index k = 0; k < t.channels; k += line)
                     __builtin_prefetch(t.pixels[0] + t.offset + (row + ahead + m) * t.row_step + k);
@@ -178,7 +180,7 @@ inline void dots_of_line(const DotsLine<typename V::value>& t, Index row, Index 
 
 /// n columns from `column` on.
 template <class V, bool Rest>
-void dots_of_part(const DotsLine<typename V::value>& t, Index row, Index last, Index column, Index n,
+void dots_of_part(const LineTile<typename V::value>& t, Index row, Index last, Index column, Index n,
                   typename V::value* to, Index step, Index ahead) {
     switch (n) {
         case 1:
@@ -218,7 +220,7 @@ void copy_columns(const T* __restrict from, Index step, Index count, Index rows,
 /// See Kernels::line_dots. Some rows at a time: their sums wait in memory, one or two columns as they are, more of them
 /// in even parts of at most four columns, each in four places.
 template <class V>
-void line_dots(const DotsLine<typename V::value>& t) {
+void line_dots(const LineTile<typename V::value>& t) {
     using T = typename V::value;
     constexpr Index W = V::width, few_numbers = 1536, most_rows = 48, most_columns = 2 * W < 16 ? 16 : 2 * W;
     const Index columns = t.columns, parts = (columns + 3) / 4, step = columns <= 2 ? columns : 4 * parts;
@@ -272,7 +274,7 @@ void line_dots(const DotsLine<typename V::value>& t) {
             for (Index i = 0; i < rows * step; i += W) V::store(sums + i, activate<V>(V::load(sums + i), t.finish));
         }
         for (Index r = 0; r < t.run_count; ++r) {
-            const DotsRun& run = t.runs[r];
+            const ColumnRun& run = t.runs[r];
             T* const to = t.out + row * t.out_step + run.place;
             for (Index n = 0, some; n < run.count; n += some) {
                 const Index place = places[run.first + n];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "activate.hpp"
+#include "depthwise.hpp"
 #include "dots.hpp"
 #include "planes.hpp"
 #include "table.hpp"
@@ -86,40 +87,6 @@ void multiply(const Tile<typename V::value>& t) {
     }
 }
 
-/// NV vectors of one row of a depthwise product, of which the last has `last` real columns; they begin at column n.
-template <class V, int NV, int TileRows>
-void depthwise_row(const Tile<typename V::value>& t, Index m, Index n, Index last) {
-    using T = typename V::value;
-    constexpr int W = V::width;
-    typename V::reg sum[1][NV];
-    T* c = t.c + m * t.c_stride + n;
-    each<NV>([&](auto v) TCONV_INLINE { sum[0][v] = t.load ? V::load(c + v * W) : V::zero(); });
-    const T* w = t.panel + n;
-    const T* const* rows = t.rows + m;
-    for (Index tap = 0; tap < t.taps; ++tap, w += t.channels, rows += TileRows) {
-        const T* x = *rows;
-        if (x == nullptr) continue;
-        x += t.offset + n;
-        each<NV>([&](auto v) TCONV_INLINE {
-            const auto a = NV == 1 && last < W ? V::load_some(x, last) : V::load(x + v * W);
-            sum[0][v] = V::fma(a, V::load(w + v * W), sum[0][v]);
-        });
-    }
-    finish_tile<V, 1, NV>(t, sum, c, m, n, (NV - 1) * W + last);
-}
-
-/// See Kernels::depthwise.
-template <class V, int TileRows>
-void depthwise(const Tile<typename V::value>& t, Index m) {
-    constexpr Index W = V::width;
-    for (Index row = 0; row < m; ++row) {
-        Index n = 0;
-        for (; t.columns - n >= 8 * W; n += 8 * W) depthwise_row<V, 8, TileRows>(t, row, n, W);
-        for (; t.columns - n >= 2 * W; n += 2 * W) depthwise_row<V, 2, TileRows>(t, row, n, W);
-        for (; n < t.columns; n += W) depthwise_row<V, 1, TileRows>(t, row, n, t.columns - n < W ? t.columns - n : W);
-    }
-}
-
 /// See Kernels::finish.
 template <class V>
 void finish(typename V::value* c, Index c_stride, Index m, Index width, const typename V::value* bias,
@@ -167,6 +134,7 @@ constexpr Kernels<typename V::value> kernels_of(Isa isa, double half_panel = 0.7
             depthwise<V, 6>,
             dots<V, 6>,
             line_dots<V>,
+            line_depthwise<V>,
             planes<V>,
             turn<V>,
             pad<V>,

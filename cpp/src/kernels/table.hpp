@@ -34,32 +34,34 @@ struct Tile {
     const Index* targets;  // [strip][m]
     Index columns;         // of the width that are real: stored to out
     const T* bias;         // [width], added before out; or nullptr
+    const T* outside;      // of dots: a row that points here is of zeros
     Finish<T> finish;      // linear, relu or leaky_relu when out is given
 };
 
 /// Columns that lie side by side in the target: as far as `place` from where their row is stored.
-struct DotsRun {
+struct ColumnRun {
     Index first, count, place;
 };
 
-/// One step of a product of few columns with pixels that follow each other: row m reads pixels[t] + m*row_step.
+/// One step of a product with pixels that follow each other: row m reads pixels[t] + m*row_step. Of few columns,
 ///     c[m][n] = (load ? c[m][n] : 0) + sum over t, k of pixels[t][m*row_step + offset + k] *
 ///     panel[(t*columns + n)*depth + k],
-/// k < channels, n < columns, where depth is channels in whole vectors.
+/// k < channels, n < columns, where depth is channels in whole vectors; depthwise,
+///     c[m][n] = (load ? c[m][n] : 0) + sum over t of pixels[t][m*row_step + offset + n] * panel[t*channels + n].
 template <class T>
-struct DotsLine {
-    const T* const* pixels;  // [tap] channel 0 of row 0's pixel
+struct LineTile {
+    const T* const* pixels;  // [tap] channel 0 of row 0's pixel; nullptr where all rows' pixels are outside
     Index offset;            // the first channel of this step
     Index row_step;
     Index rows, taps, channels;
     const T* panel;
-    Index columns;  // of a full panel at most
+    Index columns;  // of dots: of a full panel at most
     T* c;           // [row][c_stride]
     Index c_stride;
     bool load;  // continue the sums in c
     T* out;     // finished sums of row m go to out + m*out_step; if this is nullptr, sums go to c
     Index out_step;
-    const DotsRun* runs;  // of all columns
+    const ColumnRun* runs;  // of all columns; one, if depthwise
     Index run_count;
     const T* bias;  // [column], or nullptr
     Finish<T> finish;
@@ -110,15 +112,17 @@ template <class T>
 struct Kernels : PanelShape {
     /// [0] half panels, [1] full panels; [m-1] rows.
     void (*multiply[2][max_tile_rows])(const Tile<T>&);
-    /// Every column its own channel: c[m][n] = (load ? c[m][n] : 0) + sum over t of
+    /// Every column its own channel, the sums to c: c[m][n] = (load ? c[m][n] : 0) + sum over t of
     /// rows[t*tile_rows + m][offset + n] * panel[t*channels + n], n < columns; rows that are null count as zero.
     void (*depthwise)(const Tile<T>&, Index m);
     /// For few columns: channels lie side by side in a vector. c[m][n] = (load ? c[m][n] : 0) + sum over t, k of
     /// rows[t*tile_rows + m][offset + k] * panel[(t*columns + n)*depth + k], k < channels, n < columns, where depth is
     /// channels in whole vectors.
     void (*dots)(const Tile<T>&, Index m);
-    /// See DotsLine. A sum's order is that of dots.
-    void (*line_dots)(const DotsLine<T>&);
+    /// See LineTile. A sum's order is that of dots.
+    void (*line_dots)(const LineTile<T>&);
+    /// The same of depthwise.
+    void (*line_depthwise)(const LineTile<T>&);
     /// See PlaneTile.
     void (*planes)(const PlaneTile<T>&);
     /// to[j*to_stride + i] = from[i*from_stride + j], i < rows, j < columns.

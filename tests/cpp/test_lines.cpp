@@ -1,4 +1,4 @@
-// The kernel of lines of few columns: the bits of dots, row by row, and of finish, wherever they are stored.
+// The kernels of lines: the bits of dots and depthwise, row by row, and of finish, wherever they are stored.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -15,28 +15,33 @@ namespace {
 template <class T>
 struct Line {
     const Kernels<T>& kernels;
-    Index rows, taps, channels, columns;
+    bool depthwise;
+    Index rows, taps, channels, columns;  // depthwise: as many channels as columns in whole vectors
+    Index outside;                        // the tap whose pixels lie outside, if there is one
     Index lanes = kernels.width / 2, depth = (channels + lanes - 1) / lanes * lanes, offset = 2;
-    Index row_step = offset + channels + 1, stride = columns + 1;
+    Index row_step = offset + (depthwise ? columns : channels) + 1, stride = depthwise ? depth + 1 : columns + 1;
     std::vector<T> pixels = problems::numbers<T>((rows + taps) * row_step, 1);
+    std::vector<T> zeros = std::vector<T>(static_cast<std::size_t>(offset + depth));
     std::vector<T> panel = padded();
     std::vector<T> before = problems::numbers<T>(rows * stride, 3);
 
     std::vector<T> padded() const {
-        std::vector<T> numbers = problems::numbers<T>(taps * columns * depth, 2);
-        for (Index i = 0; i < taps * columns * depth; ++i)
-            if (i % depth >= channels) numbers[static_cast<std::size_t>(i)] = 0;
+        std::vector<T> numbers = problems::numbers<T>(taps * (depthwise ? 1 : columns) * depth, 2);
+        for (std::size_t i = 0; i < numbers.size(); ++i)
+            if (static_cast<Index>(i) % depth >= (depthwise ? columns : channels)) numbers[i] = 0;
         return numbers;
     }
     const T* pixel(Index row, Index tap) const { return pixels.data() + (row + taps - 1 - tap) * row_step; }
 
-    /// By dots, a row at a time.
+    /// By dots or depthwise, a row at a time.
     std::vector<T> sums(bool load) const {
         std::vector<T> c = before;
         for (Index row = 0; row < rows; ++row) {
             std::vector<const T*> pointers(static_cast<std::size_t>(taps * kernels.tile_rows), nullptr);
             for (Index tap = 0; tap < taps; ++tap)
-                pointers[static_cast<std::size_t>(tap * kernels.tile_rows)] = pixel(row, tap);
+                pointers[static_cast<std::size_t>(tap * kernels.tile_rows)] = tap != outside ? pixel(row, tap)
+                                                                              : depthwise    ? nullptr
+                                                                                             : zeros.data();
             Tile<T> tile{};
             tile.rows = pointers.data();
             tile.offset = offset;
@@ -47,21 +52,23 @@ struct Line {
             tile.c_stride = stride;
             tile.load = load;
             tile.columns = columns;
-            kernels.dots(tile, 1);
+            tile.outside = zeros.data();
+            (depthwise ? kernels.depthwise : kernels.dots)(tile, 1);
         }
         return c;
     }
 
     void check(bool load) const {
-        const harness::Subject subject(std::to_string(rows) + " rows, " + std::to_string(taps) + " taps, " +
-                                       std::to_string(channels) + " channels, " + std::to_string(columns) + " columns" +
-                                       (load ? ", load" : ""));
+        const harness::Subject subject((depthwise ? "depthwise, " : "dots, ") + std::to_string(rows) + " rows, " +
+                                       std::to_string(taps) + " taps, " + std::to_string(channels) + " channels, " +
+                                       std::to_string(columns) + " columns" + (load ? ", load" : "") + ", tap " +
+                                       std::to_string(outside) + " outside");
         const std::vector<T> expected = sums(load);
         std::vector<const T*> first;
-        for (Index tap = 0; tap < taps; ++tap) first.push_back(pixel(0, tap));
+        for (Index tap = 0; tap < taps; ++tap) first.push_back(tap == outside ? nullptr : pixel(0, tap));
         Guarded<T> c(rows * stride);
         std::copy(before.begin(), before.end(), c.data());
-        DotsLine<T> line{};
+        LineTile<T> line{};
         line.pixels = first.data();
         line.offset = offset;
         line.row_step = row_step;
@@ -73,24 +80,26 @@ struct Line {
         line.c = c.data();
         line.c_stride = stride;
         line.load = load;
-        kernels.line_dots(line);
+        (depthwise ? kernels.line_depthwise : kernels.line_dots)(line);
         CHECK(c.guards_intact());
-        CHECK(std::memcmp(c.data(), expected.data(), expected.size() * sizeof(T)) == 0);
+        for (Index row = 0; row < rows; ++row)
+            CHECK(std::memcmp(c.data() + row * stride, expected.data() + row * stride,
+                              static_cast<std::size_t>(columns) * sizeof(T)) == 0);
         using Kind = Activation::Kind;
         for (const Kind kind : {Kind::linear, Kind::leaky_relu, Kind::tanh})
             for (const bool biased : {false, true}) check_stored(line, expected, {kind, T(0.25)}, biased);
     }
 
-    /// Two runs: the later columns in front of the others.
-    void check_stored(DotsLine<T> line, const std::vector<T>& expected, Finish<T> finish, bool biased) const {
-        const Index half = columns / 2, width = (columns + lanes - 1) / lanes * lanes;
+    /// Of dots in two runs: the later columns in front of the others.
+    void check_stored(LineTile<T> line, const std::vector<T>& expected, Finish<T> finish, bool biased) const {
+        const Index half = depthwise ? 0 : columns / 2, width = (columns + lanes - 1) / lanes * lanes;
         std::vector<T> bias = problems::numbers<T>(width, 4), finished(static_cast<std::size_t>(rows * width));
         for (Index i = 0; i < rows * width; ++i)
             if (i % width < columns)
                 finished[static_cast<std::size_t>(i)] =
                     expected[static_cast<std::size_t>(i / width * stride + i % width)];
         kernels.finish(finished.data(), width, rows, width, biased ? bias.data() : nullptr, finish);
-        const std::vector<DotsRun> runs{{half, columns - half, 0}, {0, half, columns - half + 1}};
+        const std::vector<ColumnRun> runs{{half, columns - half, 0}, {0, half, columns - half + 1}};
         Guarded<T> c(rows * stride), out(rows * (columns + 2));
         std::copy(before.begin(), before.end(), c.data());
         std::fill_n(out.data(), rows * (columns + 2), T(-7));
@@ -101,7 +110,7 @@ struct Line {
         line.run_count = half > 0 ? 2 : 1;
         line.bias = biased ? bias.data() : nullptr;
         line.finish = finish;
-        kernels.line_dots(line);
+        (depthwise ? kernels.line_depthwise : kernels.line_dots)(line);
         CHECK(out.guards_intact());
         Index wrong = 0;
         for (Index row = 0; row < rows; ++row)
@@ -117,7 +126,7 @@ struct Line {
 
 }  // namespace
 
-TEST("kernels/line_dots") {
+TEST("kernels/lines") {
     for (const Isa isa : available_isas()) {
         const harness::Subject subject(name(isa));
         const auto check = [](const auto& kernels, auto zero) {
@@ -126,7 +135,14 @@ TEST("kernels/line_dots") {
                 for (const Index taps : {0, 1, 3})
                     for (const Index channels : {Index{1}, Index{3}, kernels.width / 2, Index{24}, Index{133}})
                         for (Index columns = 1; columns <= kernels.width; ++columns)
-                            Line<T>{kernels, rows, taps, channels, columns}.check((rows + columns) % 2 == 0);
+                            Line<T>{kernels, false, rows, taps, channels, columns, columns % 5}.check(
+                                (rows + columns) % 2 == 0);
+            const Index lanes = kernels.width / 2;
+            for (const Index rows : {1, 2, 3, 5, 6, 13, 20})
+                for (const Index taps : {0, 1, 4})
+                    for (Index columns = 1; columns <= 8 * lanes + 1; ++columns)
+                        Line<T>{kernels, true, rows, taps, (columns + lanes - 1) / lanes * lanes, columns, columns % 5}
+                            .check((rows + columns) % 2 == 0);
         };
         check(kernels_for<float>(isa), float());
         check(kernels_for<double>(isa), double());

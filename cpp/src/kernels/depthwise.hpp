@@ -1,0 +1,138 @@
+// Depthwise products: every column its own channel.
+#pragma once
+
+#include "activate.hpp"
+#include "table.hpp"
+#include "vec.hpp"
+
+namespace tconv {
+namespace {
+
+/// NV vectors of one row from row m on, of which the last has `last` real columns; they begin at column n.
+template <class V, int NV, int TileRows>
+inline TCONV_INLINE void depthwise_row(const Tile<typename V::value>& t, Index m, Index n, Index last) {
+    using T = typename V::value;
+    constexpr int W = V::width;
+    typename V::reg sum[NV];
+    T* const c = t.c + m * t.c_stride + n;
+    each<NV>([&](auto v) TCONV_INLINE { sum[v] = t.load ? V::load(c + v * W) : V::zero(); });
+    const T* w = t.panel + n;
+    const T* const* rows = t.rows + m;
+    for (Index tap = 0; tap < t.taps; ++tap, w += t.channels, rows += TileRows) {
+        const T* x = *rows;
+        if (x == nullptr) continue;
+        x += t.offset + n;
+        each<NV>([&](auto v) TCONV_INLINE {
+            const auto a = NV == 1 && last < W ? V::load_some(x, last) : V::load(x + v * W);
+            sum[v] = V::fma(a, V::load(w + v * W), sum[v]);
+        });
+    }
+    each<NV>([&](auto v) TCONV_INLINE { V::store(c + v * W, sum[v]); });
+}
+
+/// See Kernels::depthwise.
+template <class V, int TileRows>
+void depthwise(const Tile<typename V::value>& t, Index m) {
+    constexpr Index W = V::width;
+    for (Index row = 0; row < m; ++row) {
+        Index n = 0;
+        for (; t.columns - n >= 4 * W; n += 4 * W) depthwise_row<V, 4, TileRows>(t, row, n, W);
+        for (; n < t.columns; n += W) depthwise_row<V, 1, TileRows>(t, row, n, t.columns - n < W ? t.columns - n : W);
+    }
+}
+
+/// M rows of a line from `row` on, times NV vectors, of which the last has `last` real columns, from column n on.
+template <class V, int M, int NV>
+inline TCONV_INLINE void depthwise_rows(const LineTile<typename V::value>& t, Index row, Index n, Index last) {
+    using T = typename V::value;
+    using Kind = Activation::Kind;
+    constexpr int W = V::width;
+    typename V::reg sum[M][NV];
+    const auto each_sum = [&](const auto& use) TCONV_INLINE {
+        each<M>([&](auto m) TCONV_INLINE { each<NV>([&](auto v) TCONV_INLINE { use(m, v); }); });
+    };
+    T* const c = t.c + row * t.c_stride + n;
+    if (t.load) {
+        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::load(c + m * t.c_stride + v * W); });
+    } else {
+        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
+    }
+    const Index taps = t.taps, channels = t.channels, row_step = t.row_step, first = t.offset + row * row_step + n;
+    const T* const* const pixels = t.pixels;
+    const T* w = t.panel + n;
+    for (Index tap = 0; tap < taps; ++tap, w += channels) {
+        if (pixels[tap] == nullptr) continue;
+        const T* x = pixels[tap] + first;
+        typename V::reg weight[NV];
+        each<NV>([&](auto v) TCONV_INLINE { weight[v] = V::load(w + v * W); });
+        each<M>([&](auto m) TCONV_INLINE {
+            each<NV>([&](auto v) TCONV_INLINE {
+                const auto a = NV == 1 && last < W ? V::load_some(x, last) : V::load(x + v * W);
+                sum[m][v] = V::fma(a, weight[v], sum[m][v]);
+            });
+            x += row_step;
+        });
+    }
+    if (t.out == nullptr) {
+        each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
+        return;
+    }
+    if (t.bias != nullptr) {
+        each<NV>([&](auto v) TCONV_INLINE {
+            const auto bias = V::load(t.bias + n + v * W);
+            each<M>([&](auto m) TCONV_INLINE { sum[m][v] = sum[m][v] + bias; });
+        });
+    }
+    if (t.finish.kind == Kind::relu)
+        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::max(V::zero(), sum[m][v]); });
+    T* const out = t.out + row * t.out_step + t.runs->place + n;
+    const bool whole = NV > 1 || last == W;
+    each_sum([&](auto m, auto v) TCONV_INLINE {
+        T* const to = out + m * t.out_step + v * W;
+        whole ? V::store(to, sum[m][v]) : V::store_some(to, sum[m][v], last);
+    });
+    if (t.finish.kind == Kind::linear || t.finish.kind == Kind::relu) return;
+    for (Index m = 0; m < M; ++m)
+        for (Index v = 0; v < NV; ++v) {
+            T* const to = out + m * t.out_step + v * W;
+            if (whole) {
+                V::store(to, activate<V>(V::load(to), t.finish));
+            } else {
+                V::store_some(to, activate<V>(V::load_some(to, last), t.finish), last);
+            }
+        }
+}
+
+/// All columns of M rows.
+template <class V, int M>
+void depthwise_part(const LineTile<typename V::value>& t, Index row) {
+    constexpr Index W = V::width;
+    Index n = 0;
+    for (; t.columns - n >= 4 * W; n += 4 * W) depthwise_rows<V, M, 4>(t, row, n, W);
+    for (; t.columns - n >= 2 * W; n += 2 * W) depthwise_rows<V, M, 2>(t, row, n, W);
+    for (; n < t.columns; n += W) depthwise_rows<V, M, 1>(t, row, n, t.columns - n < W ? t.columns - n : W);
+}
+
+/// See Kernels::line_depthwise. As many rows together as there are registers for four vectors of each.
+template <class V>
+void line_depthwise(const LineTile<typename V::value>& t) {
+    using T = typename V::value;
+    constexpr int together = V::width * sizeof(T) == 64 ? 6 : 3;
+    constexpr Index line = 64 / sizeof(T), ahead = 2 * together;
+    const auto ask = [&](Index first, Index last) {  // for targets: other phases lie between them
+        if (t.out == nullptr) return;
+        for (Index row = first; row < last && row < t.rows; ++row)
+            for (Index n = 0; n < t.columns; n += line)
+                __builtin_prefetch(t.out + row * t.out_step + t.runs->place + n, 1);
+    };
+    ask(0, ahead);
+    Index row = 0;
+    for (; t.rows - row >= together; row += together) {
+        ask(row + ahead, row + ahead + together);
+        depthwise_part<V, together>(t, row);
+    }
+    for (; row < t.rows; ++row) depthwise_part<V, 1>(t, row);
+}
+
+}  // namespace
+}  // namespace tconv
