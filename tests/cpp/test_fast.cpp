@@ -32,6 +32,8 @@ const std::vector<Problem>& fast_problems() {
         problem("groups", 1, 24, 36, 3, {cropped(15, 4, 2, 1), cropped(11, 4, 2, 1)}),
         problem("dilated", 1, 20, 12, 1, {cropped(17, 3, 1, 0, 3), cropped(19, 3, 1, 0, 2)}),
         problem("dilated and strided", 1, 20, 12, 1, {cropped(17, 5, 2, 0, 3), cropped(9, 5, 3, 0, 2)}),
+        problem("dilated as far as strided", 2, 20, 12, 1, {cropped(17, 3, 2, 1, 2), cropped(9, 4, 2, 0, 2)}),
+        problem("strides beyond the kernel", 1, 18, 10, 2, {cropped(15, 3, 4, 0, 2), cropped(6, 2, 3)}),
         problem("many taps", 1, 13, 6, 1, {cropped(30, 9, 1, 4), cropped(9, 7, 1, 3)}),
         problem("bias beyond", 2, 16, 8, 1, {{11, 40, 4, 2, 1, -9}, {9, 9, 4, 2, 1, 6}}),
         problem("four axes", 1, 6, 4, 1,

@@ -93,6 +93,18 @@ def test_a_plan_says_what_it_chose_and_why():
     assert small.startswith("direct") and "not fast: " in small
 
 
+def test_fast_leaves_the_bias_where_no_tap_reaches():
+    random = np.random.default_rng(5)
+    x = random.standard_normal((1, 32, 32, 64), dtype=np.float32)
+    kernel = random.standard_normal((3, 3, 64, 64), dtype=np.float32)
+    bias = random.standard_normal(64, dtype=np.float32)
+    how = {"strides": 2, "dilation_rate": 2}
+    assert tconv.Plan(kernel, **how).describe(x.shape).startswith("fast")
+    y = tconv.conv_transpose(x, kernel, bias, **how)
+    assert (y[:, 1::2] == bias).all() and (y[:, :, 1::2] == bias).all()
+    np.testing.assert_allclose(y, tconv.conv_transpose(x, kernel, bias, algorithm="direct", **how), atol=1e-3)
+
+
 def test_direct_is_exact_about_what_is_not_finite():
     x = np.zeros((1, 50, 16), np.float32)
     x[0, 20, 3] = np.inf

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "dead_targets.hpp"
 #include "direct/plane_worker.hpp"
 #include "direct/worker.hpp"
 #include "parallel.hpp"
@@ -46,37 +47,6 @@ Buffer<compute_t<T>> turn_weights(const detail::Packed<T>& packed, const PlaneGr
     return turned;
 }
 
-/// Targets that no tap reaches hold the finished bias: with dead phases the whole target is filled first.
-template <class T, class Cut>
-void fill_dead_targets(const detail::Packed<T>& packed, const Cut& cut, T* target, const T* bias,
-                       Finish<compute_t<T>> finish, int threads) {
-    using C = compute_t<T>;
-    const Kernels<C>& kernels = *packed.kernels;
-    const Index channels = packed.target_channels * packed.product_groups;
-    Buffer<C> value((channels + kernels.width - 1) / kernels.width * kernels.width);
-    Buffer<T> stored(channels);
-    for (Index c = 0; c < value.size(); ++c) value[c] = bias != nullptr && c < channels ? widen(bias[c]) : C(0);
-    kernels.finish(value.data(), value.size(), 1, value.size(), nullptr, finish);
-    for (Index c = 0; c < channels; ++c) stored[c] = narrow<T>(value[c]);
-
-    Index pixels = 1;
-    for (const AxisMap& map : cut.maps) pixels *= map.target_extent;
-    const bool channels_last = cut.target.channel == 1;
-    const Index lines = channels_last ? cut.batch * pixels : cut.batch * channels;
-    const Index length = channels_last ? channels : pixels;
-    const Index some = std::max<Index>((1 << 16) / std::max<Index>(length, 1), 1);
-    parallel_for(threads, (lines + some - 1) / some, [&](Index unit, int) {
-        for (Index line = unit * some; line < std::min(lines, (unit + 1) * some); ++line) {
-            T* to = target + line * length;
-            if (channels_last) {
-                std::copy_n(stored.data(), length, to);
-            } else {
-                std::fill_n(to, length, stored[line % channels]);
-            }
-        }
-    });
-}
-
 }  // namespace
 
 template <class T>
@@ -104,8 +74,7 @@ Product<T>::Product(const detail::Packed<T>& packed, const std::vector<AxisMap>&
     }
     if (products >= serial_products)
         threads_ = static_cast<int>(std::clamp<Index>(threads, 1, std::max<Index>(units, 1)));
-    for (std::size_t a = 0; a < maps.size(); ++a)
-        dead_targets_ = dead_targets_ || has_dead_targets(packed.phases[a], maps[a]);
+    dead_targets_ = has_dead_targets(packed, maps);
     worker_bytes_ = counter.used();
 }
 
@@ -119,7 +88,9 @@ void Product<T>::run(const Work& work, const Cut& cut, const T* bias) const {
         Carver carver(memory.data() + worker_bytes_ * i);
         workers.emplace_back(work, carver);
     }
-    if (dead_targets_) fill_dead_targets(packed_, cut, work.target, bias, work.finish, threads_);
+    if (dead_targets_)
+        fill_dead_targets(packed_, *packed_.kernels, cut.maps, cut.batch, cut.target.channel == 1, work.target, bias,
+                          work.finish, threads_);
     parallel_for(threads_, cut.units(),
                  [&](Index unit, int worker) { workers[static_cast<std::size_t>(worker)].compute(unit); });
 }

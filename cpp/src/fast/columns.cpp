@@ -45,8 +45,6 @@ bool has_fast(const detail::Columns& columns) {
         const std::vector<Phase>& phases = columns.phases[a];
         if (phases.empty()) return false;
         for (const Phase& phase : phases) several = several || phase.taps > tap_step_of(columns, a);
-        if (columns.direction == Direction::forward && static_cast<Index>(phases.size()) < columns.axes[a].stride)
-            return false;  // dead phases are bias only
     }
     return several;
 }

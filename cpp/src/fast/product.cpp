@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "checked.hpp"
+#include "dead_targets.hpp"
 #include "dispatch.hpp"
 #include "parallel.hpp"
 
@@ -54,7 +55,9 @@ FastProduct<T>::FastProduct(const FastPacked<T>& packed, const std::vector<AxisM
       gathered_(source_.channel != 1 || !std::is_same_v<T, C>),
       staged_(target_.channel != 1 || !std::is_same_v<T, C>),
       threads_(threads),
-      memory_(memory) {
+      memory_(memory),
+      batch_(batch),
+      dead_targets_(has_dead_targets(packed.columns, maps)) {
     for (const FastWindow& window : packed.windows)
         grids_.emplace_back(packed, window, maps_, source_, target_, batch, gathered_, static_cast<Index>(sizeof(C)),
                             threads);
@@ -96,6 +99,9 @@ void FastProduct<T>::operator()(const T* source, const T* bias, T* target, Finis
     const FastWork<T> work{packed_, fast_kernels_for<C>(packed_.kernels.isa),  grids_, gathered_, staged_, source,
                            target,  bias == nullptr ? nullptr : spread.data(), finish};
     with_workers(work, [&](std::vector<FastWorker<T>>& workers, C* transformed) {
+        if (dead_targets_)
+            fill_dead_targets(packed_.columns, packed_.kernels, maps_, batch_, target_.channel == 1, target, bias,
+                              finish, threads_);
         run_own(workers);
         for (std::size_t g = 0; g < grids_.size(); ++g)
             if (grids_[g].shared)

@@ -59,6 +59,8 @@ class FastProduct {
     std::vector<FastGrid> grids_;
     int threads_;
     std::pmr::memory_resource* memory_;  // of a call
+    Index batch_;
+    bool dead_targets_;  // some that no tap reaches
     Index worker_bytes_ = 0, shared_numbers_ = 0;
 };
 
