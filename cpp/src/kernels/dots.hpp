@@ -130,7 +130,7 @@ inline TCONV_INLINE void dots_in_line(const LineTile<typename V::value>& t, Inde
     const T* const* const pixels = t.pixels;
     const T* panel = t.panel + column * depth;
     for (Index tap = 0; tap < taps; ++tap, panel += of_tap) {
-        if (pixels[tap] == nullptr) continue;
+        if (pixels[tap] == nullptr) [[unlikely]] continue;
         const T* a[M];
         a[0] = pixels[tap] + first;
         each<M - 1>([&](auto m) TCONV_INLINE { a[m + 1] = a[m] + row_step; });
@@ -180,7 +180,7 @@ inline void dots_of_line(const LineTile<typename V::value>& t, Index row, Index 
 
 /// n columns from `column` on.
 template <class V, bool Rest>
-void dots_of_part(const LineTile<typename V::value>& t, Index row, Index last, Index column, Index n,
+[[gnu::noinline]] void dots_of_part(const LineTile<typename V::value>& t, Index row, Index last, Index column, Index n,
                   typename V::value* to, Index step, Index ahead) {
     switch (n) {
         case 1:
