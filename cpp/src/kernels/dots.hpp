@@ -130,7 +130,8 @@ inline TCONV_INLINE void dots_in_line(const LineTile<typename V::value>& t, Inde
     const T* const* const pixels = t.pixels;
     const T* panel = t.panel + column * depth;
     for (Index tap = 0; tap < taps; ++tap, panel += of_tap) {
-        if (pixels[tap] == nullptr) [[unlikely]] continue;
+        if (pixels[tap] == nullptr) [[unlikely]]
+            continue;
         const T* a[M];
         a[0] = pixels[tap] + first;
         each<M - 1>([&](auto m) TCONV_INLINE { a[m + 1] = a[m] + row_step; });
@@ -159,15 +160,15 @@ inline TCONV_INLINE void dots_in_line(const LineTile<typename V::value>& t, Inde
     }
 }
 
-/// The same of the rows from `row` to `last`, M at a time, and then fewer. The first columns ask for the pixels so many
-/// rows ahead, which the others find there.
+/// The same of the rows from `row` to `last`, M at a time, and then fewer. Unless that is 0, the first columns ask for
+/// the pixels so many rows ahead, which the others find there.
 template <class V, int M, int N, bool Dense, bool Rest>
 inline void dots_of_line(const LineTile<typename V::value>& t, Index row, Index last, Index column,
                          typename V::value* to, Index step, Index ahead) {
     constexpr Index line = 64 / sizeof(typename V::value);
     const auto enough = [&] { return row + M <= last && (M != 3 || last - row != 4); };  // two and two for four
     for (; enough(); row += M, to += M * step) {
-        if (column == 0 && t.taps > 0 && t.pixels[0] != nullptr)
+        if (ahead > 0 && column == 0 && t.taps > 0 && t.pixels[0] != nullptr)
             for (Index m = 0; m < M; ++m)
                 for (Index k = 0; k < t.channels; k += line)
                     __builtin_prefetch(t.pixels[0] + t.offset + (row + ahead + m) * t.row_step + k);
@@ -181,7 +182,7 @@ inline void dots_of_line(const LineTile<typename V::value>& t, Index row, Index 
 /// n columns from `column` on.
 template <class V, bool Rest>
 [[gnu::noinline]] void dots_of_part(const LineTile<typename V::value>& t, Index row, Index last, Index column, Index n,
-                  typename V::value* to, Index step, Index ahead) {
+                                    typename V::value* to, Index step, Index ahead) {
     switch (n) {
         case 1:
             return dots_of_line<V, 8, 1, true, Rest>(t, row, last, column, to, step, ahead);
@@ -245,14 +246,16 @@ void line_dots(const LineTile<typename V::value>& t) {
     T sums[most_rows * most_columns + 4 + W];
     Index together = few_numbers / t.channels / 12 * 12;  // 12: threes and fours
     together = together < 12 ? 12 : together > most_rows ? most_rows : together;
+    // The processor foresees pixels of less than two lines of the cache.
+    const Index ahead = t.channels * static_cast<Index>(sizeof(T)) < 128 ? 0 : together;
     const bool rest = t.channels % W > 0;
     Index turns = (t.rows + together - 1) / together;
     for (Index row = 0, rows; row < t.rows; row += rows, --turns) {  // even parts, of threes
         rows = ((t.rows - row + turns - 1) / turns + 2) / 3 * 3;
         if (rows > t.rows - row) rows = t.rows - row;
         each_part([&](Index column, Index n, Index place) TCONV_INLINE {
-            rest ? dots_of_part<V, true>(t, row, row + rows, column, n, sums + place, step, together)
-                 : dots_of_part<V, false>(t, row, row + rows, column, n, sums + place, step, together);
+            rest ? dots_of_part<V, true>(t, row, row + rows, column, n, sums + place, step, ahead)
+                 : dots_of_part<V, false>(t, row, row + rows, column, n, sums + place, step, ahead);
         });
         T* const c = t.c + row * t.c_stride;
         if (t.load) {
