@@ -51,6 +51,8 @@ inline TCONV_INLINE void finish_tile(const Tile<typename V::value>& t, typename 
     }
 }
 
+constexpr Index long_sum = 64;  // products, that take as long as it takes to fetch their targets
+
 /// See Kernels::multiply. The sums of one element form one chain, in the order of taps and channels.
 template <class V, int M, int NV, int TileRows>
 void multiply(const Tile<typename V::value>& t) {
@@ -58,6 +60,7 @@ void multiply(const Tile<typename V::value>& t) {
     constexpr int W = V::width;
     const T* const* rows = t.rows;
     const Index channels = t.channels;
+    const bool asks = t.out != nullptr && t.taps * channels >= long_sum;
     T* c = t.c;
     for (Index strip = 0; strip < t.strips; ++strip, c += M * t.c_stride) {
         typename V::reg sum[M][NV];
@@ -68,6 +71,9 @@ void multiply(const Tile<typename V::value>& t) {
             each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::load(c + m * t.c_stride + v * W); });
         } else {
             each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
+        }
+        if (asks) {  // the processor doesn't foresee targets that other phases lie between
+            each<M>([&](auto m) TCONV_INLINE { ask_for<NV * W, true>(t.out + t.targets[strip * M + m]); });
         }
         const T* panel = t.panel;
         for (Index tap = 0; tap < t.taps; ++tap, rows += TileRows) {
