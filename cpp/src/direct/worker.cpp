@@ -257,7 +257,6 @@ void Worker<T>::prefetch(const Tile<C>& t, Index rows) const {
     constexpr Index line = 64 / sizeof(C);
     const C* const* next = t.rows + t.taps * shape_.panel.tile_rows;
     for (Index m = 0; m < rows; ++m) {
-        if (next[m] == nullptr) continue;
         for (Index k = 0; k < t.channels; k += line) __builtin_prefetch(next[m] + t.offset + k);
     }
 }
@@ -265,12 +264,8 @@ void Worker<T>::prefetch(const Tile<C>& t, Index rows) const {
 /// Row by row and, where some pixel lies outside, tap by tap without it: zero times infinity is not zero.
 template <class T>
 void Worker<T>::multiply_exactly(Tile<C> t, Index rows) const {
-    const bool dots = shape_.form == Form::dots;
-    const auto panel_kernel = work_.packed.kernels->multiply[t.c_stride == shape_.panel.width ? 1 : 0][0];
-    const auto kernel = [&] { dots ? work_.packed.kernels->dots(t, 1) : panel_kernel(t); };
+    const auto kernel = work_.packed.kernels->multiply[t.c_stride == shape_.panel.width ? 1 : 0][0];
     const Index tile_rows = shape_.panel.tile_rows;
-    const Index lanes = shape_.panel.width / 2, columns = dots ? t.columns : t.c_stride;
-    const Index depth = dots ? (t.channels + lanes - 1) / lanes * lanes : t.channels;
     const C* const outside = work_.packed.zeros.data();
     const Tile<C> strip = t;
     for (Index m = 0; m < rows; ++m) {
@@ -282,7 +277,7 @@ void Worker<T>::multiply_exactly(Tile<C> t, Index rows) const {
         bool inside = true;
         for (Index tap = 0; tap < strip.taps; ++tap) inside = inside && t.rows[tap * tile_rows] != outside;
         if (inside) {
-            kernel();
+            kernel(t);
             continue;
         }
         t.taps = 1;
@@ -290,15 +285,15 @@ void Worker<T>::multiply_exactly(Tile<C> t, Index rows) const {
         for (Index tap = 0; tap < strip.taps; ++tap) {
             t.rows = strip.rows + tap * tile_rows + m;
             if (*t.rows == outside) continue;
-            t.panel = strip.panel + tap * depth * columns;
-            kernel();
+            t.panel = strip.panel + tap * t.channels * t.c_stride;
+            kernel(t);
             t.load = true;
         }
         // No product at all: store what there is.
         if (!t.load || strip.out != nullptr) {
             t.taps = 0;
             t.out = strip.out;
-            kernel();
+            kernel(t);
         }
     }
 }

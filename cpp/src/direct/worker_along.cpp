@@ -94,22 +94,19 @@ Index Worker<T>::find_runs(std::size_t number, Index row) {
 /// The sums of rows that have a pointer for each of their pixels.
 template <class T>
 void Worker<T>::multiply_apart(Tile<C> t, const Block& block, Index first_row, Index last_row) const {
+    const Kernels<C>& kernels = *work_.packed.kernels;
+    const auto kernel = shape_.form == Form::depthwise ? kernels.depthwise : kernels.dots;
     const Index tile_rows = shape_.panel.tile_rows;
     C* const sums = t.c;
     t.columns = block.columns;
     t.outside = work_.packed.zeros.data();
     for (Index row = first_row, end; row < last_row; row = end) {
         const Index strip = row / tile_rows, place = row % tile_rows;
-        end = std::min(last_row, row - place + tile_rows);
+        const bool alone = clipped_[strip] && !work_.packed.finite;  // a single row leaves out what lies outside
+        end = alone ? row + 1 : std::min(last_row, row - place + tile_rows);
         t.rows = pixels_ + strip * t.taps * tile_rows + place;
         t.c = sums + row * block.width;
-        if (shape_.form == Form::depthwise) {
-            work_.packed.kernels->depthwise(t, end - row);
-        } else if (clipped_[strip] && !work_.packed.finite) {
-            multiply_exactly(t, end - row);
-        } else {
-            work_.packed.kernels->dots(t, end - row);
-        }
+        kernel(t, end - row);
     }
 }
 

@@ -142,7 +142,8 @@ void Worker<T>::find_pixels(const Step& step) {
                 count *= along[a];
             }
             bool line_inside = by_lines ? dense : whole_taps;
-            for (Index o = first_outer; o <= last_outer && !by_lines; ++o) line_inside = line_inside && outer_[o] >= 0;
+            if (!by_lines)
+                for (Index o = first_outer; o <= last_outer; ++o) line_inside = line_inside && outer_[o] >= 0;
             Index inside_first = line_inside ? inside_first_ : last_[inner];
             Index inside_last = line_inside ? inside_last_ : last_[inner];
             if (by_lines && stored) {  // those that all members have that have the line

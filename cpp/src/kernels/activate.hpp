@@ -88,5 +88,28 @@ typename V::reg activate(typename V::reg x, Finish<typename V::value> how) {
     return x;
 }
 
+/// Adds the bias, unless it is nullptr, to sums of M rows times NV vectors, and applies relu or leaky_relu. Any other
+/// activation is left to `activate`.
+template <class V, int M, int NV>
+inline TCONV_INLINE void finish_sums(typename V::reg (&sum)[M][NV], const typename V::value* bias,
+                                     Finish<typename V::value> how) {
+    using Kind = Activation::Kind;
+    const auto each_sum = [&](const auto& use) TCONV_INLINE {
+        each<M>([&](auto m) TCONV_INLINE { each<NV>([&](auto v) TCONV_INLINE { use(m, v); }); });
+    };
+    if (bias != nullptr) {
+        each<NV>([&](auto v) TCONV_INLINE {
+            const auto b = V::load(bias + v * V::width);
+            each<M>([&](auto m) TCONV_INLINE { sum[m][v] = sum[m][v] + b; });
+        });
+    }
+    if (how.kind == Kind::relu) {
+        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::max(V::zero(), sum[m][v]); });
+    } else if (how.kind == Kind::leaky_relu) {
+        each_sum([&](auto m, auto v)
+                     TCONV_INLINE { sum[m][v] = sum[m][v] < V::zero() ? sum[m][v] * how.alpha : sum[m][v]; });
+    }
+}
+
 }  // namespace
 }  // namespace tconv

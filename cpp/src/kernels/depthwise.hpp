@@ -77,21 +77,14 @@ inline TCONV_INLINE void depthwise_rows(const LineTile<typename V::value>& t, In
         each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
         return;
     }
-    if (t.bias != nullptr) {
-        each<NV>([&](auto v) TCONV_INLINE {
-            const auto bias = V::load(t.bias + n + v * W);
-            each<M>([&](auto m) TCONV_INLINE { sum[m][v] = sum[m][v] + bias; });
-        });
-    }
-    if (t.finish.kind == Kind::relu)
-        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::max(V::zero(), sum[m][v]); });
+    finish_sums<V>(sum, t.bias == nullptr ? nullptr : t.bias + n, t.finish);
     T* const out = t.out + row * t.out_step + t.runs->place + n;
     const bool whole = NV > 1 || last == W;
     each_sum([&](auto m, auto v) TCONV_INLINE {
         T* const to = out + m * t.out_step + v * W;
         whole ? V::store(to, sum[m][v]) : V::store_some(to, sum[m][v], last);
     });
-    if (t.finish.kind == Kind::linear || t.finish.kind == Kind::relu) return;
+    if (t.finish.kind == Kind::linear || t.finish.kind == Kind::relu || t.finish.kind == Kind::leaky_relu) return;
     for (Index m = 0; m < M; ++m)
         for (Index v = 0; v < NV; ++v) {
             T* const to = out + m * t.out_step + v * W;

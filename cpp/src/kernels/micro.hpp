@@ -17,7 +17,6 @@ template <class V, int M, int NV>
 inline TCONV_INLINE void finish_tile(const Tile<typename V::value>& t, typename V::reg (&sum)[M][NV],
                                      typename V::value* c, Index row, Index n, Index columns) {
     using T = typename V::value;
-    using Kind = Activation::Kind;
     constexpr int W = V::width;
     const auto each_sum = [&](const auto& use) TCONV_INLINE {
         each<M>([&](auto m) TCONV_INLINE { each<NV>([&](auto v) TCONV_INLINE { use(m, v); }); });
@@ -26,19 +25,7 @@ inline TCONV_INLINE void finish_tile(const Tile<typename V::value>& t, typename 
         each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
         return;
     }
-    if (t.bias != nullptr) {
-        each<NV>([&](auto v) TCONV_INLINE {
-            const auto bias = V::load(t.bias + n + v * W);
-            each<M>([&](auto m) TCONV_INLINE { sum[m][v] = sum[m][v] + bias; });
-        });
-    }
-    if (t.finish.kind == Kind::relu) {
-        each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::max(V::zero(), sum[m][v]); });
-    } else if (t.finish.kind == Kind::leaky_relu) {
-        const T slope = t.finish.alpha;
-        each_sum([&](auto m, auto v)
-                     TCONV_INLINE { sum[m][v] = sum[m][v] < V::zero() ? sum[m][v] * slope : sum[m][v]; });
-    }
+    finish_sums<V>(sum, t.bias == nullptr ? nullptr : t.bias + n, t.finish);
     T* out[M];
     each<M>([&](auto m) TCONV_INLINE { out[m] = t.out + t.targets[row + m] + n; });
     if (columns == NV * W) {

@@ -34,7 +34,7 @@ struct Tile {
     const Index* targets;  // [strip][m]
     Index columns;         // of the width that are real: stored to out
     const T* bias;         // [width], added before out; or nullptr
-    const T* outside;      // of dots: a row that points here is of zeros
+    const T* outside;      // of dots: a row that points here is of zeros; a single one is left out
     Finish<T> finish;      // linear, relu or leaky_relu when out is given
 };
 
