@@ -25,6 +25,10 @@ const std::vector<Problem>& fast_problems() {
         problem("vocoder", 1, 48, 24, 1, {cropped(50, 16, 8, 4)}),
         problem("panels of members", 2, 24, 32, 1, {cropped(9, 4, 2, 1), cropped(15, 4, 2, 1)}),
         problem("panels of many members", 1, 72, 48, 1, {cropped(37, 16, 8, 4)}),
+        problem("weights lent", 2, 20, 64, 1, {cropped(50, 4, 2, 1)}),
+        problem("weights lent, few tiles", 1, 24, 32, 1, {cropped(4, 6, 3, 1)}),
+        problem("weights lent, steps and groups", 1, 1200, 64, 2, {cropped(19, 4, 2, 1)}),
+        problem("weights lent, dilated", 1, 12, 32, 1, {cropped(23, 2, 1, 0, 3), cropped(5, 1, 2)}),
         problem("many columns", 1, 9, 300, 1, {cropped(40, 4, 2, 1)}),
         problem("many channels", 1, 1500, 5, 1, {cropped(9, 4, 2, 1)}),
         problem("volume", 2, 12, 10, 1, {cropped(6, 4, 2, 1), cropped(5, 4, 2, 1), cropped(7, 4, 2, 1)}),
@@ -134,6 +138,23 @@ TEST("fast/every scheme") {
             p.bias = true;
             p.activation = {};
         }
+    }
+}
+
+/// Two taps' sum and difference are made as they are met.
+TEST("fast/weights that are lent take no memory") {
+    Options options;
+    const auto bytes = [&options](const Problem& p, Algorithm algorithm) {
+        const std::vector<float> kernel(static_cast<std::size_t>(problems::kernel_size(p.geometry)), 1);
+        options.algorithm = algorithm;
+        return Plan<float, dynamic>(p.geometry, kernel.data(), options).packed_bytes();
+    };
+    for (const Isa isa : available_isas()) {
+        options.isa = isa;
+        const Problem lent = problem("", 1, 24, 64, 1, {cropped(50, 16, 8, 4)});
+        CHECK(bytes(lent, Algorithm::fast) == bytes(lent, Algorithm::direct));
+        const Problem kept = problem("", 1, 24, 64, 1, {cropped(50, 6, 2, 2)});
+        CHECK(bytes(kept, Algorithm::fast) > bytes(kept, Algorithm::direct));
     }
 }
 

@@ -187,7 +187,8 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
 /// it gives the same bits.
 double packing(const Columns& columns) { return columns.direction == Direction::grad_input ? per_packed : 0; }
 
-/// The best schemes of one window: every axis tried with every scheme that may do.
+/// The best schemes of one window: every axis tried with every scheme that may do. Their time, and the weights that
+/// they have transformed.
 std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, const std::vector<AxisMap>& maps,
                                  Index batch, Index sum_bytes, bool planes, bool must, double* time, double* weights) {
     const std::size_t rank = maps.size();
@@ -224,7 +225,7 @@ std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, c
             least = t;
             best = schemes;
             best_fast = fast;
-            *weights = numbers;
+            *weights = w.lent.empty() ? numbers : 0;
         }
     }
     *time = least;

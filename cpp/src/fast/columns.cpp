@@ -67,6 +67,7 @@ FastWindow::FastWindow(Window window_, std::vector<Scheme> schemes_, const detai
     const Index channels = shape.source_channels;
     const Index steps = std::clamp<Index>(ceil_div(channels * parts, step_products), 1, channels);
     for (Index step = 0; step <= steps; ++step) step_channels.push_back(channels * step / steps);
+    find_lent(shape);
 }
 
 // Taps `tap_step` apart see neighbours, of whom the first is the last one's where the source shrinks with them.
@@ -121,6 +122,31 @@ void FastWindow::find_sets() {
     }
 }
 
+// Blocks of the packed kernel are such panels where every one lies within one member.
+void FastWindow::find_lent(const detail::Columns& shape) {
+    if (shape.direction != Direction::forward || shape.form != Form::panels || axes.size() != 1 || parts > 1 ||
+        taps_of(schemes[axes.front()]) != lent_taps || shape.target_channels % shape.panel.width != 0)
+        return;
+    std::vector<Index> blocks;
+    for (const std::vector<Phase>& member : window.members) {
+        const auto same = [&member](const std::vector<Phase>& other) {
+            return std::equal(member.begin(), member.end(), other.begin(),
+                              [](const Phase& a, const Phase& b) { return a.residue == b.residue; });
+        };
+        for (std::size_t number = 0; number < shape.blocks.size(); ++number) {
+            const detail::Block& block = shape.blocks[number];
+            const std::vector<detail::Step>& steps = shape.steps_of(block);
+            if (!same(shape.window_of(block).members[static_cast<std::size_t>(block.first / shape.target_channels)]))
+                continue;
+            if (steps.size() + 1 != step_channels.size()) return;
+            for (std::size_t i = 0; i < steps.size(); ++i)
+                if (steps[i].last_tap != lent_taps || steps[i].first_channel != step_channels[i]) return;
+            blocks.push_back(static_cast<Index>(number));
+        }
+    }
+    lent = std::move(blocks);
+}
+
 FastColumns::FastColumns(const detail::Columns& columns_, FastChoice choice_)
     : columns(columns_), choice(std::move(choice_)) {
     const std::vector<Window> all = make_windows(columns.phases, choice.join);
@@ -132,7 +158,7 @@ FastColumns::FastColumns(const detail::Columns& columns_, FastChoice choice_)
         const Index last = panels(window) - 1;
         const Checked of_window = Checked(last * columns.panel.width + width(window, last)) *
                                   static_cast<Index>(window.sets.size()) * columns.source_channels;
-        size = size + of_window;
+        if (window.lent.empty()) size = size + of_window;
         group_bias += panels(window) * columns.panel.width;
         windows.push_back(std::move(window));
     }

@@ -48,6 +48,9 @@ struct FastWindow {
     Index bias = 0, weights = 0;       // where they begin
     Index products = 0;                // of a tile, a channel and a column
     std::vector<Index> step_channels;  // where the steps begin that the channels of a sum are cut into, and end
+    /// One axis of two taps: of each panel, the packed kernel's block that has those taps as they are. A point's
+    /// weights are a tap's, or made of both when they are met. Empty: what the points need is kept.
+    std::vector<Index> lent;
 
     FastWindow(Window window, std::vector<Scheme> schemes, const detail::Columns& columns);
 
@@ -55,10 +58,12 @@ struct FastWindow {
     Index steps() const { return static_cast<Index>(step_channels.size()) - 1; }
     /// The first channel of a step.
     Index step_channel(Index step) const { return step_channels[static_cast<std::size_t>(step)]; }
+    static constexpr Index lent_taps = 2;
 
   private:
     void cut_taps(std::size_t axis, const detail::Columns& columns);
     void find_sets();
+    void find_lent(const detail::Columns& columns);
 };
 
 /// Taps that a scheme along an axis may be used on together.
@@ -76,7 +81,8 @@ struct FastColumns {
     Index panels(const FastWindow& w) const { return (w.columns + columns.panel.width - 1) / columns.panel.width; }
     /// Columns of a panel that are computed: all, or half of them in the last one.
     Index width(const FastWindow& w, Index panel) const;
-    /// Where a panel begins among a window's numbers: [panel][step][set][channel][width].
+    /// Where a panel begins among a window's numbers: [panel][step][set][channel][width]; none are there if they are
+    /// lent.
     Index panel_weights(const FastWindow& w, Index panel) const;
 };
 

@@ -56,7 +56,7 @@ void FastPacked<T>::fill_all(const KernelRows<C>& kernel, int threads) {
     std::vector<Index> first{0};  // of each window's units, which are a bundle of panels and a step
     std::vector<PanelFiller<C>> fillers;
     for (const FastWindow& w : windows) {
-        first.push_back(first.back() + ceil_div(panels(w), panels_at_once) * w.steps());
+        first.push_back(first.back() + (w.lent.empty() ? ceil_div(panels(w), panels_at_once) * w.steps() : 0));
         fillers.emplace_back(*this, w, transforms, threads);
     }
     parallel_for(threads, first.back() * columns.product_groups, [&](Index number, int worker) {
@@ -72,6 +72,8 @@ void FastPacked<T>::fill_all(const KernelRows<C>& kernel, int threads) {
 
 template <class T>
 void FastPacked<T>::fill(const detail::Packed<T>& packed, int threads) {
+    lender_ = packed.weights.data();
+    if (this->numbers() == 0) return;
     const Index of_channel = packed.unpacked_channel(),
                 taps = of_channel / packed.target_channels / packed.product_groups;
     const Index some = std::min(std::max<Index>(unpacked_numbers / of_channel, 1), packed.source_channels);

@@ -17,7 +17,7 @@ class FastPacked : public FastColumns {
     Index numbers() const { return group_weights * columns.product_groups; }
     /// Transforms all of it.
     void fill(const KernelRows<C>& kernel, int threads);
-    /// A forward kernel that is packed, some channels at a time.
+    /// A forward kernel that is packed, some channels at a time; it must outlive this one, which it may lend weights.
     void fill(const detail::Packed<T>& packed, int threads);
     /// Makes room for so many panels of a window.
     void reserve_panels(const FastWindow& w, Index count);
@@ -28,6 +28,13 @@ class FastPacked : public FastColumns {
     /// [step][set][channel][width] of a panel that was transformed.
     const C* panel(Index group, const FastWindow& w, Index panel) const {
         return weights_.data() + place_of(group, w, panel);
+    }
+
+    /// [tap][channel][width] of a step of a panel that is lent.
+    const C* lent_panel(Index group, const FastWindow& w, Index panel, Index step) const {
+        const detail::Block& block = columns.blocks[static_cast<std::size_t>(w.lent[static_cast<std::size_t>(panel)])];
+        return lender_ + group * columns.group_weights + block.weights +
+               FastWindow::lent_taps * w.step_channel(step) * block.panel;
     }
 
     const Kernels<C>& kernels;
@@ -43,6 +50,7 @@ class FastPacked : public FastColumns {
 
     std::pmr::memory_resource* memory_;  // of the weights
     Buffer<C> weights_;
+    const C* lender_ = nullptr;
     Index first_ = 0;  // of all numbers, the one that lies first
 };
 

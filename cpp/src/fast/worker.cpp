@@ -84,6 +84,12 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     panel_ =
         carver.take<C>(work_.gathered ? most(work_.grids, [](const FastGrid& g) { return g.panel_numbers(); }) : 0);
     lines_ = carver.take<const C*>(points);
+    made_ = carver.take<C>(most(work_.grids, [&](const FastGrid& g) {
+        Index channels = 0;
+        for (Index step = 0; step < g.window.steps() && !g.window.lent.empty(); ++step)
+            channels = std::max(channels, g.window.step_channel(step + 1) - g.window.step_channel(step));
+        return channels * shape_.panel.width;
+    }));
     const Index parts = most(work_.grids, [](const FastGrid& g) { return g.window.parts; });
     row_offsets_ = carver.take<Index>(parts);
     panel_offsets_ = carver.take<Index>(parts);
@@ -189,6 +195,23 @@ Index FastWorker<T>::list_needing(const std::uint64_t* needs, Index count, Index
     return needing;
 }
 
+/// A point's weights in a step of a panel that is lent: a tap's, or both taps' sum or difference.
+template <class T>
+void FastWorker<T>::borrow(Index point, Index panel, Index step, Rows<C>* t) const {
+    const FastWindow& w = grid_->window;
+    const std::size_t axis = w.axes.front();
+    const FastPart& part = w.along[axis].front();
+    const signed char* const sign = weight_signs[static_cast<std::size_t>(w.schemes[axis])][point];
+    const C* const taps = work_.packed.lent_panel(group_, w, panel, step);
+    const Index of_tap = t->channels * work_.packed.width(w, panel);
+    const C *const first = taps + part.first_tap * of_tap, *const second = first + part.tap_step * of_tap;
+    panel_offsets_[0] = 0;
+    t->panel = sign[0] != 0 ? first : second;
+    t->other = sign[0] != 0 && sign[1] != 0 ? second : nullptr;
+    t->sign = sign[1];
+    t->made = made_;
+}
+
 /// sums[tile][point][column] of `count` tiles, from the first one on: of those that an output needs.
 template <class T>
 void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel, Index last_panel,
@@ -225,7 +248,7 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
             }
             const Index number = grid_->order[static_cast<std::size_t>(panel)], width = packed.width(w, number);
             const auto kernel = work_.transforms.multiply[width == shape_.panel.width ? 1 : 0];
-            const C* const weights = packed.panel(group_, w, number);
+            const C* const weights = w.lent.empty() ? packed.panel(group_, w, number) : nullptr;
             t.c = sums_ + point * block_width + (panel - first_panel) * shape_.panel.width;
             t.far = panel == first_panel;
             for (Index step = 0; step < w.steps(); ++step) {
@@ -238,7 +261,11 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                     panel_offsets_[t.taps++] = sets[part] * t.channels * width;
                 }
                 t.rows = transformed + (point * capacity + first) * grid_->row_numbers + channel;
-                t.panel = weights + channel * static_cast<Index>(w.sets.size()) * width;
+                if (w.lent.empty()) {
+                    t.panel = weights + channel * static_cast<Index>(w.sets.size()) * width;
+                } else {
+                    borrow(point, number, step, &t);
+                }
                 t.load = step > 0;
                 kernel(t);
             }

@@ -65,6 +65,7 @@ class FastWorker {
     void multiply_panels(Index first, Index count, Index first_panel, Index last_panel, const C* transformed);
     void find_needed(Index first, Index count, Index first_panel, Index last_panel);
     Index list_needing(const std::uint64_t* needs, Index count, Index point);
+    void borrow(Index point, Index panel, Index step, Rows<C>* t) const;
     void multiply_plain(Index first, Index count, Index first_panel, Index last_panel);
     void cut_columns(Index first, Index last);
     Index store(C* sums, Index most);
@@ -136,6 +137,7 @@ class FastWorker {
 
     const C **pixels_, **next_, **lines_;  // [point], or [strip][part][row]
     Index *row_offsets_, *panel_offsets_;  // [part]
+    C* made_;                              // a panel of weights
     C *panel_, *between_, *transformed_, *sums_, *staged_;
 
     // Channels first: neighbours along the last axis.

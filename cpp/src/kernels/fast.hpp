@@ -8,8 +8,8 @@
 namespace tconv {
 namespace {
 
-/// M rows of a product, from row m on.
-template <class V, int M, int NV>
+/// M rows of a product, from row m on. With a sign, the panel is made on the way.
+template <class V, int M, int NV, int Sign = 0>
 inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V::value>& t, Index m) {
     using T = typename V::value;
     constexpr int W = V::width;
@@ -19,12 +19,24 @@ inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V:
         for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
     for (Index tap = 0; tap < t.taps; ++tap) {
         const T* panel = t.panel + t.panel_offsets[tap];
+        const T* other = t.other;
+        T* made = t.made;
         const T* a[M];
         for (int i = 0; i < M; ++i) a[i] = t.rows + t.row_offsets[tap] + row[i];
 #pragma GCC unroll 4
         for (Index k = 0; k < t.channels; ++k, panel += NV * W) {
             typename V::reg b[NV];
-            for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
+            if constexpr (Sign == 0) {
+                for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
+            } else {
+                for (int v = 0; v < NV; ++v) {
+                    const auto first = V::load(panel + v * W), second = V::load(other + v * W);
+                    b[v] = V::keep(Sign > 0 ? first + second : first - second);
+                    V::store(made + v * W, b[v]);
+                }
+                other += NV * W;
+                made += NV * W;
+            }
             for (int i = 0; i < M; ++i) {
                 const auto x = V::set1(a[i][k]);
                 for (int v = 0; v < NV; ++v) sum[i][v] = V::fma(x, b[v], sum[i][v]);
@@ -41,19 +53,38 @@ inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V:
         for (int v = 0; v < NV; ++v) V::store(c[i] + v * W, sum[i][v]);
 }
 
+/// Makes a panel before few rows meet it.
+template <class V, int NV>
+void make_panel(const Rows<typename V::value>& t) {
+    const typename V::reg sign = V::set1(static_cast<typename V::value>(t.sign));
+    for (Index i = 0; i < t.channels * NV * V::width; i += V::width)
+        V::store(t.made + i, V::fma(sign, V::load(t.other + i), V::load(t.panel + i)));
+}
+
 /// See FastKernels::multiply.
 template <class V, int NV>
-void multiply_rows(const Rows<typename V::value>& t) {
+void multiply_rows(Rows<typename V::value> t) {
     constexpr Index line = 64 / sizeof(typename V::value);
+    const auto ask = [&t](Index first) {  // for the strip from there on
+        const Index next = !t.far ? 0 : t.count - first < 6 ? t.count - first : 6;
+        for (Index tap = 0; tap < t.taps; ++tap)
+            for (Index i = 0; i < next; ++i)
+                for (Index k = 0; k < t.channels; k += line)
+                    __builtin_prefetch(t.rows + t.row_offsets[tap] + t.row_places[first + i] + k);
+    };
     Index m = 0;
-    for (; m + 6 <= t.count; m += 6) {
-        if (t.far) {
-            const Index next = t.count - m - 6 < 6 ? t.count - m - 6 : 6;
-            for (Index tap = 0; tap < t.taps; ++tap)
-                for (Index i = 0; i < next; ++i)
-                    for (Index k = 0; k < t.channels; k += line)
-                        __builtin_prefetch(t.rows + t.row_offsets[tap] + t.row_places[m + 6 + i] + k);
+    if (t.other != nullptr) {
+        if (t.count < 6) {
+            make_panel<V, NV>(t);
+        } else {
+            ask(6);
+            t.sign > 0 ? multiply_strip<V, 6, NV, 1>(t, 0) : multiply_strip<V, 6, NV, -1>(t, 0);
+            m = 6;
         }
+        t.panel = t.made;
+    }
+    for (; m + 6 <= t.count; m += 6) {
+        ask(m + 6);
         multiply_strip<V, 6, NV>(t, m);
     }
     switch (t.count - m) {

@@ -40,6 +40,11 @@ struct Rows {
     Index count, taps, channels;
     const T* panel;
     const Index *row_offsets, *panel_offsets;  // [tap]
+    /// Unless it is nullptr, the panel of the only tap, at offset 0, is panel[i] + sign*other[i], where sign is 1 or
+    /// -1; it is written to `made`, which has room for it.
+    const T* other;
+    T* made;
+    int sign;
     T* c;
     bool load;  // the sums so far are in c
     bool far;   // the rows are asked for before they are met
@@ -55,7 +60,7 @@ template <class T>
 struct FastKernels {
     /// [0] half panels, [1] full panels, as in Kernels. The others work on rows of n numbers side
     /// by side.
-    void (*multiply[2])(const Rows<T>&);
+    void (*multiply[2])(Rows<T>);
     /// x[p*step] = sum over e of G[p][e] x[e*step], in place, of n numbers side by side, in whole vectors.
     void (*weigh[schemes])(double* x, Index step, Index n);
     /// The same along two axes, rounded: to[p*points + q] from from[(e*points + f)*step], where `points` are the second
