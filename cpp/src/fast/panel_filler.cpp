@@ -10,6 +10,8 @@ namespace {
 
 constexpr Index numbers_at_once = 3072;  // doubles of some channels, all points and lanes: in the first cache
 
+constexpr Index most_entries = 9, most_points = 16;  // along two axes
+
 /// Points from one to the next along an axis.
 Index point_stride(const FastWindow& w, std::size_t axis) {
     Index stride = 1;
@@ -34,10 +36,19 @@ PanelFiller<C>::PanelFiller(const FastColumns& columns, const FastWindow& window
     some_ = std::clamp<Index>(numbers_at_once / (window.points * width), 1, 8);
     row_ = ceil_div(some_ * width, 8) * 8;
     find_lines();
+    const std::size_t axes = window.axes.size();
+    for (std::size_t i = axes > 2 ? axes - 2 : 0; i < axes; ++i) {
+        const Scheme scheme = window.schemes[window.axes[i]];
+        schemes_[i + 2 - axes] = static_cast<std::size_t>(scheme);
+        slice_ *= points_of(scheme);
+    }
     std::size_t entries = 0;
     for (Index part = 0; part < window.parts; ++part) {
         find_entries(part);
-        entries = std::max(entries, parts_.back().size());
+        const std::vector<Entry>& all = parts_.back();
+        entries = std::max(entries, all.size());
+        const bool full = std::none_of(all.begin(), all.end(), [](const Entry& entry) { return entry.zero; });
+        in_place_.push_back(full && lines_.empty() ? 1 : 0);
     }
     const auto runs = static_cast<std::size_t>(std::min(width, ceil_div(width, columns.columns.target_channels) + 1));
     scratch_.resize(static_cast<std::size_t>(workers));
@@ -92,11 +103,13 @@ void PanelFiller<C>::enter(Panel* panel, Index number, C* to) const {
     panel->lanes = columns_.width(window_, number);
     panel->real = std::min(panel->lanes, window_.columns - column);
     panel->to = to;
+    panel->whole = panel->real == panel->lanes;
     panel->runs.clear();
     for (Index n = 0; n < panel->real; n += panel->runs.back().count) {
         const Index channel = (column + n) % filters;
         panel->runs.push_back({n, std::min(filters - channel, panel->real - n), channel,
                                &window_.window.members[static_cast<std::size_t>((column + n) / filters)]});
+        panel->whole = panel->whole && panel->runs.back().count % (columns_.columns.panel.width / 2) == 0;
     }
 }
 
@@ -139,6 +152,39 @@ void PanelFiller<C>::take(const KernelRows<C>& kernel, const std::vector<Entry>&
     }
 }
 
+/// `count` channels of a panel from k on, read where the kernel has them.
+template <class C>
+void PanelFiller<C>::weigh_kernel(const KernelRows<C>& kernel, const Panel& panel, Index k, Index count, bool more,
+                                  C* const* targets) const {
+    const auto weigh = transforms_.weigh_kernel.by[schemes_[0]][schemes_[1]];
+    const std::size_t runs = panel.runs.size(), entries = panel.places.size() / runs;
+    const C* from[most_entries];
+    C* to[most_points];
+    for (std::size_t r = 0; r < runs; ++r) {
+        const Run& run = panel.runs[r];
+        for (std::size_t e = 0; e < entries; ++e) from[e] = panel.places[e * runs + r] + k * kernel.of_channel;
+        for (Index point = 0; point < slice_; ++point)
+            to[point] = targets[point] == nullptr ? nullptr : targets[point] + run.at;
+        weigh({from, to, count, kernel.of_channel, panel.lanes, run.count, more ? count * kernel.of_channel : 0});
+    }
+}
+
+/// The last two axes of numbers that were transformed along all others, `count` at a point.
+template <class C>
+void PanelFiller<C>::weigh_slices(double* numbers, Index count, C* const* targets) const {
+    for (const Line& line : lines_)
+        transforms_.weigh[static_cast<std::size_t>(line.scheme)](numbers + line.first * row_, line.stride * row_, row_);
+    const auto weigh = transforms_.weigh_plane.by[schemes_[0]][schemes_[1]];
+    const Index taps0 = taps_of(static_cast<Scheme>(schemes_[0])), taps1 = taps_of(static_cast<Scheme>(schemes_[1]));
+    const Index along = points_of(static_cast<Scheme>(schemes_[1]));
+    for (Index first = 0; first < window_.points; first += slice_) {
+        const double* from[most_entries];
+        for (Index e = 0; e < taps0; ++e)
+            for (Index f = 0; f < taps1; ++f) from[e * taps1 + f] = numbers + (first + e * along + f) * row_;
+        weigh({from, targets + first, 1, 0, 0, count, 0});
+    }
+}
+
 template <class C>
 void PanelFiller<C>::fill(const KernelRows<C>& kernel, Index group, Index first_panel, Index last_panel, Index step,
                           C* to, int worker) {
@@ -151,35 +197,32 @@ void PanelFiller<C>::fill(const KernelRows<C>& kernel, Index group, Index first_
     Panel* const panels = scratch.panels.data();
     Panel* const panels_end = panels + (last_panel - first_panel);
     double* const numbers = scratch.numbers.data();
+    C** const targets = scratch.targets.data();
     for (Panel* panel = panels; panel < panels_end; ++panel) {
         const Index number = first_panel + (panel - panels);
         C* const here = to + columns_.panel_weights(w, number) - columns_.panel_weights(w, first_panel);
         enter(panel, number, here + begin * all_sets * columns_.width(w, number));
     }
-    const std::size_t axes = w.axes.size();
-    const auto scheme = [&](std::size_t i) { return static_cast<std::size_t>(w.schemes[w.axes[i]]); };
-    const auto plane = transforms_.weigh_plane[axes > 1 ? scheme(axes - 2) : 0][axes > 0 ? scheme(axes - 1) : 0];
-    Index slice = 1;  // points of the last two axes
-    for (std::size_t i = axes > 2 ? axes - 2 : 0; i < axes; ++i) slice *= points_of(w.schemes[w.axes[i]]);
     for (Index part = 0; part < w.parts; ++part) {
         const std::vector<Entry>& entries = parts_[static_cast<std::size_t>(part)];
+        const bool in_place = in_place_[static_cast<std::size_t>(part)] != 0;
         for (Panel* panel = panels; panel < panels_end; ++panel)
             find_places(kernel, kernel.numbers + group * kernel.of_group, entries, panel);
         for (Index k = first; k < last; k += some_) {
             const Index count = std::min(some_, last - k);
+            const bool more = k + 2 * some_ <= last;
             for (const Panel* panel = panels; panel < panels_end; ++panel) {
-                take(kernel, entries, *panel, k - kernel.first, count, k + 2 * some_ <= last, numbers);
-                for (const Line& line : lines_)
-                    transforms_.weigh[static_cast<std::size_t>(line.scheme)](numbers + line.first * row_,
-                                                                             line.stride * row_, row_);
                 for (Index point = 0; point < w.points; ++point) {
                     const Index set = w.set_of[static_cast<std::size_t>(point * w.parts + part)];
                     const bool here = set >= 0 && w.sets[static_cast<std::size_t>(set)].point == point;
-                    scratch.targets[static_cast<std::size_t>(point)] =
-                        here ? panel->to + (set * (end - begin) + k - begin) * panel->lanes : nullptr;
+                    targets[point] = here ? panel->to + (set * (end - begin) + k - begin) * panel->lanes : nullptr;
                 }
-                for (Index point = 0; point < w.points; point += slice)
-                    plane(numbers + point * row_, row_, scratch.targets.data() + point, count * panel->lanes);
+                if (in_place && panel->whole) {
+                    weigh_kernel(kernel, *panel, k - kernel.first, count, more, targets);
+                } else {
+                    take(kernel, entries, *panel, k - kernel.first, count, more, numbers);
+                    weigh_slices(numbers, count * panel->lanes, targets);
+                }
             }
         }
     }

@@ -47,6 +47,7 @@ class PanelFiller {
     struct Panel {
         Index lanes, real;  // computed, and there
         C* to;
+        bool whole;  // its runs are whole vectors
         std::vector<Run> runs;
         std::vector<const C*> places;  // [entry][run] in the kernel
     };
@@ -58,7 +59,7 @@ class PanelFiller {
     struct Scratch {
         std::vector<Panel> panels;
         std::vector<double> numbers;
-        std::vector<C*> targets;
+        std::vector<C*> targets;  // [point]
     };
 
     void find_lines();
@@ -66,6 +67,9 @@ class PanelFiller {
     void enter(Panel* panel, Index number, C* to) const;
     void find_places(const KernelRows<C>& kernel, const C* of_group, const std::vector<Entry>& entries,
                      Panel* panel) const;
+    void weigh_kernel(const KernelRows<C>& kernel, const Panel& panel, Index k, Index count, bool more,
+                      C* const* targets) const;
+    void weigh_slices(double* numbers, Index count, C* const* targets) const;
     void take(const KernelRows<C>& kernel, const std::vector<Entry>& entries, const Panel& panel, Index k, Index count,
               bool more, double* numbers) const;
 
@@ -73,8 +77,11 @@ class PanelFiller {
     const FastWindow& window_;
     const FastKernels<C>& transforms_;
     Index some_ = 1, row_ = 0;               // channels at once; their numbers at a point
+    std::size_t schemes_[2] = {0, 0};        // of the last two axes that are transformed
+    Index slice_ = 1;                        // points along those
     std::vector<Line> lines_;                // of all axes but the last two
     std::vector<std::vector<Entry>> parts_;  // [part][entry]
+    std::vector<char> in_place_;             // [part] is transformed along those two alone, and every entry meets a tap
     std::vector<Scratch> scratch_;           // [worker]
 };
 

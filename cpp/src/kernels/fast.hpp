@@ -113,6 +113,11 @@ struct Doubles {
         __builtin_memcpy(&r, p, sizeof r);
         return r;
     }
+    static reg load(const float* p) {
+        float r __attribute__((vector_size(width * sizeof(float))));
+        __builtin_memcpy(&r, p, sizeof r);
+        return __builtin_convertvector(r, reg);
+    }
 };
 
 /// G: the taps' numbers to points.
@@ -143,34 +148,38 @@ void weigh(double* x, Index step, Index n) {
 }
 
 /// See FastKernels::weigh_plane.
-template <class V, Scheme S0, Scheme S1>
-void weigh_plane(const double* from, Index step, typename V::value* const* to, Index n) {
+template <class V, Scheme S0, Scheme S1, class From>
+void weigh_plane(const WeightRows<From, typename V::value>& t) {
+    using T = typename V::value;
     using D = Doubles<V>;
+    constexpr Index line = 64 / static_cast<Index>(sizeof(From));
     constexpr int n0 = static_cast<int>(points_of(S0)), n1 = static_cast<int>(points_of(S1));
     constexpr int q0 = static_cast<int>(taps_of(S0)), q1 = static_cast<int>(taps_of(S1));
-    typename V::value* y[n0 * n1];
-    for (int p = 0; p < n0 * n1; ++p) y[p] = to[p];
-    for (Index i = 0; i < n; i += D::width) {
-        typename D::reg between[n0 * q1];
-        each<q1>([&](auto f) TCONV_INLINE {
-            typename D::reg entry[q0];
-            for (int e = 0; e < q0; ++e) entry[e] = D::load(from + (e * n1 + f) * step + i);
-            weights_to_points<S0>(entry, 1, between + f, q1);
-        });
-        each<n0>([&](auto p) TCONV_INLINE {
-            typename D::reg point[n1];
-            weights_to_points<S1>(between + p * q1, 1, point, 1);
-            each<n1>([&](auto q) TCONV_INLINE {
-                if (y[p * n1 + q] == nullptr) return;
-                const auto rounded = __builtin_convertvector(point[q], typename D::rounded);
-                __builtin_memcpy(y[p * n1 + q] + i, &rounded, sizeof rounded);
+    const From* x[q0 * q1];
+    T* y[n0 * n1];
+    for (int e = 0; e < q0 * q1; ++e) x[e] = t.from[e];
+    for (int p = 0; p < n0 * n1; ++p) y[p] = t.to[p];
+    for (Index row = 0, from = 0, to = 0; row < t.rows; ++row, from += t.from_step, to += t.to_step) {
+        for (Index i = 0; i < t.count; i += D::width) {
+            typename D::reg between[n0 * q1];
+            each<q1>([&](auto f) TCONV_INLINE {
+                typename D::reg entry[q0];
+                for (int e = 0; e < q0; ++e) entry[e] = D::load(x[e * q1 + f] + from + i);
+                weights_to_points<S0>(entry, 1, between + f, q1);
             });
-        });
+            if (t.ahead != 0 && i % line == 0)
+                for (int e = 0; e < q0 * q1; ++e) __builtin_prefetch(x[e] + from + i + t.ahead);
+            each<n0>([&](auto p) TCONV_INLINE {
+                typename D::reg point[n1];
+                weights_to_points<S1>(between + p * q1, 1, point, 1);
+                each<n1>([&](auto q) TCONV_INLINE {
+                    if (y[p * n1 + q] == nullptr) return;
+                    const auto rounded = __builtin_convertvector(point[q], typename D::rounded);
+                    __builtin_memcpy(y[p * n1 + q] + to + i, &rounded, sizeof rounded);
+                });
+            });
+        }
     }
-}
-template <class V, Scheme S>
-void weigh_line(const double* from, Index step, typename V::value* const* to, Index n) {
-    weigh_plane<V, Scheme::one, S>(from, step, to, n);
 }
 
 /// B: the window's neighbours x to points p.
@@ -336,15 +345,24 @@ void finish_line(const typename V::value* from, Index step, typename V::value* c
     finish_plane<V, Scheme::one, S>(from, step, to, n, bias, how, run, ahead);
 }
 
+template <class V, class From>
+constexpr WeighPlanes<From, typename V::value> weigh_planes() {
+    constexpr Scheme one = Scheme::one, a = Scheme::two_by_two, b = Scheme::three_by_two, c = Scheme::two_by_three;
+    return {{{weigh_plane<V, one, one, From>, weigh_plane<V, one, a, From>, weigh_plane<V, one, b, From>,
+              weigh_plane<V, one, c, From>},
+             {nullptr, weigh_plane<V, a, a, From>, weigh_plane<V, a, b, From>, weigh_plane<V, a, c, From>},
+             {nullptr, weigh_plane<V, b, a, From>, weigh_plane<V, b, b, From>, weigh_plane<V, b, c, From>},
+             {nullptr, weigh_plane<V, c, a, From>, weigh_plane<V, c, b, From>, weigh_plane<V, c, c, From>}}};
+}
+
 template <class V>
 constexpr FastKernels<typename V::value> fast_kernels_of() {
+    using T = typename V::value;
     constexpr Scheme one = Scheme::one, a = Scheme::two_by_two, b = Scheme::three_by_two, c = Scheme::two_by_three;
     return {{multiply_rows<V, 1>, multiply_rows<V, 2>},
             {weigh<V, one>, weigh<V, a>, weigh<V, b>, weigh<V, c>},
-            {{weigh_line<V, one>, weigh_line<V, a>, weigh_line<V, b>, weigh_line<V, c>},
-             {nullptr, weigh_plane<V, a, a>, weigh_plane<V, a, b>, weigh_plane<V, a, c>},
-             {nullptr, weigh_plane<V, b, a>, weigh_plane<V, b, b>, weigh_plane<V, b, c>},
-             {nullptr, weigh_plane<V, c, a>, weigh_plane<V, c, b>, weigh_plane<V, c, c>}},
+            weigh_planes<V, double>(),
+            weigh_planes<V, T>(),
             {analyse<V, one>, analyse<V, a>, analyse<V, b>, analyse<V, c>},
             {{},
              {nullptr, analyse_plane<V, a, a>, analyse_plane<V, a, b>, analyse_plane<V, a, c>},

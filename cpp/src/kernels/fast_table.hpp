@@ -55,6 +55,23 @@ struct TileRun {
     Index count, from, to;
 };
 
+/// Rows of `count` numbers of each entry, in whole vectors, to be transformed along two axes:
+///     to[p*points + q][row*to_step + i] from from[e*taps + f][row*from_step + i],
+/// where `points` and `taps` are the second axis'. Targets that are null are not wanted. What lies `ahead` is asked
+/// for.
+template <class From, class T>
+struct WeightRows {
+    const From* const* from;
+    T* const* to;
+    Index rows, from_step, to_step, count, ahead;
+};
+
+/// [first axis' scheme][second axis' scheme]: of a single axis that is `one` and its scheme.
+template <class From, class T>
+struct WeighPlanes {
+    void (*by[schemes][schemes])(const WeightRows<From, T>&);
+};
+
 /// The functions of one instruction set for numbers of type T.
 template <class T>
 struct FastKernels {
@@ -63,9 +80,9 @@ struct FastKernels {
     void (*multiply[2])(Rows<T>);
     /// x[p*step] = sum over e of G[p][e] x[e*step], in place, of n numbers side by side, in whole vectors.
     void (*weigh[schemes])(double* x, Index step, Index n);
-    /// The same along two axes, rounded: to[p*points + q] from from[(e*points + f)*step], where `points` are the second
-    /// axis'; targets that are null are not wanted.
-    void (*weigh_plane[schemes][schemes])(const double* from, Index step, T* const* to, Index n);
+    /// The same along two axes, rounded, of numbers in double precision or as they are.
+    WeighPlanes<double, T> weigh_plane;
+    WeighPlanes<T, T> weigh_kernel;
     /// to[p*step] = sum over e of B[p][e] from[e], by scheme, tile by tile. The next tile's numbers are asked for, of
     /// each line those from entry `known` on.
     using AnalyseRows = void(const T* const* from, T* to, Index step, Index n, TileRun run, Index known);
