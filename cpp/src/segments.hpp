@@ -34,13 +34,14 @@ class Segments {
     Index numbers() const { return inner_taps_ / segments_ * filters_; }
     Index length() const { return length_; }
     Index lines() const { return lines_; }
-    /// Whether some pixel of the box meets no pixel of dy through some tap; whether this one does not.
+    /// Whether some pixel of the box meets no pixel of dy through some tap: all of a line along the axes but the last,
+    /// or one along the last.
     bool clipped() const { return reach_.clipped(); }
-    bool clipped(Index line, Index i) const {
+    bool line_clipped(Index line) const {
         const Index* outer = outer_ + line * outer_taps_;
-        return reach_.low(inner_, i) > 0 || reach_.high(inner_, i) < inner_taps_ ||
-               std::any_of(outer, outer + outer_taps_, [](Index at) { return at < 0; });
+        return std::any_of(outer, outer + outer_taps_, [](Index at) { return at < 0; });
     }
+    bool pixel_clipped(Index i) const { return reach_.low(inner_, i) > 0 || reach_.high(inner_, i) < inner_taps_; }
     bool inside(Index line, Index i, Index tap) const {
         const Index inner = tap % inner_taps_;
         return outer_[line * outer_taps_ + tap / inner_taps_] >= 0 && inner >= reach_.low(inner_, i) &&

@@ -135,10 +135,13 @@ template <class T>
 bool OuterWorker<T>::finite() const {
     using Bits = std::conditional_t<sizeof(C) == 4, std::int32_t, std::int64_t>;
     Bits others = 0;
-    for (Index p = 0; p < pixels_; ++p) {
-        if (!segments_.clipped(p / length_, p % length_)) continue;
-        const C* x = x_pixels_[p];
-        for (Index n = 0; n < channels_; ++n) others |= x[n] - x[n] == C(0) ? 0 : 1;
+    for (Index line = 0, p = 0; p < pixels_; ++line) {
+        const bool all = segments_.line_clipped(line);
+        for (Index i = 0; i < length_; ++i, ++p) {
+            if (!all && !segments_.pixel_clipped(i)) continue;
+            const C* x = x_pixels_[p];
+            for (Index n = 0; n < channels_; ++n) others |= x[n] - x[n] == C(0) ? 0 : 1;
+        }
     }
     return others == 0;
 }
