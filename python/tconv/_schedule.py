@@ -25,7 +25,8 @@ class Schedule(NamedTuple):
     Attributes:
         threads: that are given work.
         packed_bytes: of the kernel as direct sums read it.
-        transformed_bytes: of the kernel as a fast algorithm reads it, beside the former; 0 if none does.
+        transformed_bytes: of the kernel as a fast algorithm reads it, beside the former; 0 if none does,
+            or reads the former as it is.
         workspace_bytes: that a call takes for all threads.
         stages: the units.
     """

@@ -16,7 +16,7 @@ struct Stage {
 struct Schedule {
     int threads = 1;                    // that are given work
     std::size_t packed_bytes = 0;       // of the kernel as direct sums read it
-    std::size_t transformed_bytes = 0;  // of the kernel as a fast algorithm reads it
+    std::size_t transformed_bytes = 0;  // of the kernel as a fast algorithm reads it, beside those
     std::size_t workspace_bytes = 0;    // that a call takes for all threads
     std::vector<Stage> stages;
 };

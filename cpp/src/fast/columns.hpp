@@ -58,6 +58,7 @@ struct FastWindow {
     Index steps() const { return static_cast<Index>(step_channels.size()) - 1; }
     /// The first channel of a step.
     Index step_channel(Index step) const { return step_channels[static_cast<std::size_t>(step)]; }
+
     static constexpr Index lent_taps = 2;
 
   private:

@@ -9,7 +9,6 @@ namespace tconv {
 namespace {
 
 constexpr Index numbers_at_once = 3072;  // doubles of some channels, all points and lanes: in the first cache
-
 constexpr Index most_entries = 9, most_points = 16;  // along two axes
 
 /// Points from one to the next along an axis.

@@ -248,7 +248,6 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
             }
             const Index number = grid_->order[static_cast<std::size_t>(panel)], width = packed.width(w, number);
             const auto kernel = work_.transforms.multiply[width == shape_.panel.width ? 1 : 0];
-            const C* const weights = w.lent.empty() ? packed.panel(group_, w, number) : nullptr;
             t.c = sums_ + point * block_width + (panel - first_panel) * shape_.panel.width;
             t.far = panel == first_panel;
             for (Index step = 0; step < w.steps(); ++step) {
@@ -262,7 +261,7 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                 }
                 t.rows = transformed + (point * capacity + first) * grid_->row_numbers + channel;
                 if (w.lent.empty()) {
-                    t.panel = weights + channel * static_cast<Index>(w.sets.size()) * width;
+                    t.panel = packed.panel(group_, w, number) + channel * static_cast<Index>(w.sets.size()) * width;
                 } else {
                     borrow(point, number, step, &t);
                 }
