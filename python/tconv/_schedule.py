@@ -8,7 +8,8 @@ __all__ = ["Schedule", "Stage"]
 
 
 class Stage(NamedTuple):
-    """Units of work that threads take one by one, in order, each with what the core's model says of it.
+    """Units of work, in order, each with what the core's model says of it. A thread takes those of its own part one by
+    one, and then the last ones that others have not come to.
 
     Attributes:
         costs: time, in products of two numbers; what is around the products is counted in.

@@ -62,12 +62,14 @@ def test_nothing_to_compute_has_no_units():
     assert plan.schedule((0, 5, 5, 8), 4).stages == ()
 
 
-def test_units_go_to_who_is_free_first():
+def test_who_is_done_with_its_part_takes_the_last_units_of_others():
     load = dealt([([3, 1, 1, 1], [8, 1, 1, 1]), ([2], [4])], 2)
     assert load.busiest == 3 + 2
     assert load.mean == 8 / 2
     assert load.bytes == 8 + 4
     assert load.imbalance == 5 / 4
+    assert dealt([([1] * 4, [1, 10, 100, 1000])], 2).bytes == 1100
+    assert dealt([([1, 1, 5, 1], [1, 10, 100, 1000])], 2).bytes == 1011
     assert dealt([([1] * 64, [1] * 64)], 64).imbalance == 1
     assert dealt([], 4).imbalance == 1
 

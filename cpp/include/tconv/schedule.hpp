@@ -6,8 +6,9 @@
 
 namespace tconv {
 
-/// Units of work that threads take one by one, in order. Of each, by a model: `costs`, its time in products of numbers,
-/// what is around the products included; `bytes`, that it reads.
+/// Units of work, in order. A thread takes those of its own part one by one, and then the last ones that others have
+/// not come to. Of each, by a model: `costs`, its time in products of numbers, what is around the products included;
+/// `bytes`, that it reads.
 struct Stage {
     std::vector<double> costs, bytes;
 };

@@ -1,13 +1,14 @@
 """`tconv bench simulate`: how the work is cut for more threads than there may be, without computing anything.
 
-Threads take a stage's units one by one, in order, each the next one when it is done with the last. So they are dealt
-here, by the costs of the core's model. A stage takes as long as its busiest thread. What the simulation does not
-know is how memory and clocks behave when more cores work.
+Each thread takes the units of its own part of a stage one by one, and then the last ones of those that others have not
+come to. So they are dealt here, by the costs of the core's model. A stage takes as long as its busiest thread. What the
+simulation does not know is how memory and clocks behave when more cores work.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -57,12 +58,19 @@ def dealt(stages: Sequence[tuple[Sequence[float], Sequence[float]]], threads: in
     """
     busiest, read = 0.0, [0.0] * threads
     for costs, sizes in stages:
-        free = [(0.0, thread) for thread in range(threads)]
-        for cost, size in zip(costs, sizes):
+        units, team = len(costs), min(threads, len(costs))
+        left = [deque(range(units * part // team, units * (part + 1) // team)) for part in range(team)]
+        free = [(0.0, thread) for thread in range(team)]
+        end = 0.0
+        while any(left):
             begin, thread = free[0]
-            heapq.heapreplace(free, (begin + cost, thread))
-            read[thread] += size
-        busiest += max(time for time, _ in free)
+            own = left[thread]
+            others = (left[(thread + i) % team] for i in range(1, team))
+            unit = own.popleft() if own else next(part for part in others if part).pop()
+            heapq.heapreplace(free, (begin + costs[unit], thread))
+            read[thread] += sizes[unit]
+            end = max(end, begin + costs[unit])
+        busiest += end
     return Load(busiest, sum(sum(costs) for costs, _ in stages) / threads, max(read))
 
 
@@ -82,8 +90,9 @@ def simulate(options: Options) -> Lines:
     machine = describe(options.threads, {"tconv": f"{tconv.__version__} ({tconv.build_info()['isa']})"})
     title = f"The cut for threads, simulated, {options.dtype}, {options.data_format}"
     note = (
-        "Units that threads take one by one; stages wait for each other. Imbalance: the busiest threads' costs over "
-        "the mean, idle threads counted. MiB read: by one thread, pixels and weights, from whatever cache."
+        "Units that threads take one by one, first of their own part; stages wait for each other. Imbalance: the "
+        "busiest threads' costs over the mean, idle threads counted. MiB read: by one thread, pixels and weights, from "
+        "whatever cache."
     )
     page = "\n\n".join([*heading(title, machine), note, table(COLUMNS, [_cells(row) for row in rows]), sentence]) + "\n"
     return Outcome(page, {"title": title, **machine, "imbalance": means, "rows": rows})
