@@ -127,9 +127,10 @@ LinesWorker<T>::LinesWorker(const LinesWork<T>& work, Carver& carver)
 
 template <class T>
 void LinesWorker<T>::compute(Index unit) {
-    first_block_ = unit % work_.slices() * work_.slice;
+    const Index boxes = work_.boxes.count() * work_.bundles();  // neighbours meet the same panels
+    first_block_ = unit / boxes * work_.slice;
     last_block_ = std::min(first_block_ + work_.slice, work_.panels.blocks());
-    unit /= work_.slices();
+    unit %= boxes;
     const Index first_group = unit % work_.bundles() * work_.bundle;
     const Index last_group = std::min(first_group + work_.bundle, work_.g.groups);
     const Index filters = work_.filters(), pairs = work_.panels.pairs();
