@@ -56,7 +56,7 @@ void add_tiles(const Tiling& t, const Slice& slice, Index number_bytes, Stage& s
         for (std::size_t w = 0; w < of_row.size(); ++w)
             if (of_row[w] > 0) time += number(rows_in(t, w, part)) * of_row[w];
         stage.costs.push_back(time);
-        stage.bytes.push_back(pixels * channels * number(number_bytes) + weights * number(t.sum_bytes));
+        stage.bytes.push_back(time == 0 ? 0 : pixels * channels * number(number_bytes) + weights * number(t.sum_bytes));
     }
 }
 

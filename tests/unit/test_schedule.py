@@ -57,6 +57,14 @@ def test_weights_are_told_apart():
     assert kernel.nbytes < fast.schedule(shape).transformed_bytes <= 4 * kernel.nbytes
 
 
+def test_a_unit_that_computes_nothing_reads_nothing():
+    """Phases whose rows are others' have tiles without rows."""
+    plan = tconv.Plan(np.ones((4, 4, 256, 256), np.float32), strides=2, padding="same", algorithm="direct")
+    (stage,) = plan.schedule((1, 4, 4, 256), 64).stages
+    assert 0 in stage.costs
+    assert all((cost == 0) == (read == 0) for cost, read in zip(stage.costs, stage.bytes))
+
+
 def test_nothing_to_compute_has_no_units():
     plan, _ = plan_of("many rows", "auto")
     assert plan.schedule((0, 5, 5, 8), 4).stages == ()
