@@ -82,6 +82,15 @@ def test_who_is_done_with_its_part_takes_the_last_units_of_others():
     assert dealt([], 4).imbalance == 1
 
 
+def test_as_many_threads_as_there_may_be_give_the_same_bits():
+    """Those beyond 64, which only larger processors allow, share parts of the units."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((4, 96, 96, 16), dtype=np.float32)
+    plan = tconv.Plan(random.standard_normal((4, 4, 32, 16), dtype=np.float32), strides=2, algorithm="direct")
+    assert all(len(stage.costs) >= 70 for stage in plan.schedule(x.shape, 70).stages)
+    assert np.array_equal(plan(x, num_threads=1), plan(x, num_threads=70))
+
+
 def test_a_finer_cut_gives_the_same_bits():
     """Boxes that all threads share are cut into more units for more threads."""
     random = np.random.default_rng(0)

@@ -26,6 +26,7 @@ from tconv.bench.workloads import Task, Workload
 
 __all__ = ["Load", "dealt", "simulate"]
 
+MOST_PARTS = 64  # of a stage, as in the core's parallel.hpp: more threads share them
 COLUMNS = ["workload", "threads", "units", "stages", "per thread", "imbalance", "MiB read"]
 
 
@@ -59,13 +60,14 @@ def dealt(stages: Sequence[tuple[Sequence[float], Sequence[float]]], threads: in
     busiest, read = 0.0, [0.0] * threads
     for costs, sizes in stages:
         units, team = len(costs), min(threads, len(costs))
-        left = [deque(range(units * part // team, units * (part + 1) // team)) for part in range(team)]
+        parts = min(team, MOST_PARTS)
+        left = [deque(range(units * part // parts, units * (part + 1) // parts)) for part in range(parts)]
         free = [(0.0, thread) for thread in range(team)]
         end = 0.0
         while any(left):
             begin, thread = free[0]
-            own = left[thread]
-            others = (left[(thread + i) % team] for i in range(1, team))
+            own = left[thread % parts]
+            others = (left[(thread + i) % parts] for i in range(1, parts))
             unit = own.popleft() if own else next(part for part in others if part).pop()
             heapq.heapreplace(free, (begin + costs[unit], thread))
             read[thread] += sizes[unit]
