@@ -10,6 +10,7 @@
 #include "dispatch.hpp"
 #include "grad_kernel/lanes_worker.hpp"
 #include "grad_kernel/outer_worker.hpp"
+#include "grad_kernel/tile_worker.hpp"
 #include "parallel.hpp"
 #include "reference.hpp"
 #include "run_units.hpp"
@@ -18,26 +19,52 @@ namespace tconv::detail {
 namespace {
 
 constexpr double serial_products = 1 << 18;  // fewer are not worth waking a thread
+constexpr double least_fast_products = 1 << 24;  // of direct, for a look at what is fast
+constexpr double least_gain = 1.05;              // or direct it is
 constexpr Index most_lane_pairs = 16;        // of a channel and a filter of a group
 constexpr Index most_shared_pairs = 8;       // of a filter and a tap
 
 /// The sum of all parts, as it is stored.
 template <class T>
-void add_parts(const KernelSums& sums, const compute_t<T>* results, const Converters& converters, T* dkernel,
+void add_parts(Index parts, Index numbers, const compute_t<T>* results, const Converters& converters, T* dkernel,
                int threads) {
     constexpr Index some = 1024;
-    const Index numbers = sums.numbers();
     parallel_for(threads, ceil_div(numbers, some), [&](Index unit, int) {
         double totals[some] = {};
         compute_t<T> rounded[some];
         const Index first = unit * some, count = std::min(some, numbers - first);
-        for (Index part = 0; part < sums.parts; ++part) {
+        for (Index part = 0; part < parts; ++part) {
             const compute_t<T>* from = results + part * numbers + first;
             for (Index i = 0; i < count; ++i) totals[i] += static_cast<double>(from[i]);
         }
         for (Index i = 0; i < count; ++i) rounded[i] = static_cast<compute_t<T>>(totals[i]);
         narrow(converters, rounded, dkernel + first, count);
     });
+}
+
+/// Computes dkernel by a fast algorithm, or does nothing.
+template <class T>
+bool compute_fast(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, const Options& options,
+                  int threads) {
+    using C = compute_t<T>;
+    const GradientKernels<C>& gradient = gradient_kernels_for<C>(options.isa);
+    TileCut cut(g, gradient.tile_rows, gradient.width);
+    if (!cut.fast() || (options.algorithm != Algorithm::fast && cut.time() * least_gain > cut.direct_time()))
+        return false;
+    const Layout x_layout(options.data_format, g.in_channels, extents_of(g, &Axis::in));
+    const Layout dy_layout(options.data_format, g.filters, extents_of(g, &Axis::out));
+    const Converters& converters = converters_for(options.isa);
+    const bool in_place = cut.parts == 1 && std::is_same_v<T, C>;
+    Buffer<C> parts(in_place ? 0 : cut.parts * cut.numbers(), options.memory);
+    C* results = parts.data();
+    if constexpr (std::is_same_v<T, C>) {
+        if (in_place) results = dkernel;
+    }
+    const TileWork<T> work{cut, x_layout, dy_layout, x, dy, results, !std::is_same_v<T, C> || x_layout.channel != 1,
+                           kernels_for<C>(options.isa), gradient, fast_kernels_for<C>(options.isa), converters};
+    run_units<TileWorker<T>>(work, threads, options.memory, [&cut] { return cut.shrink(); });
+    if (!in_place) add_parts(cut.parts, cut.numbers(), results, converters, dkernel, threads);
+    return true;
 }
 
 template <class T>
@@ -48,6 +75,10 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
     double products = static_cast<double>(sums.numbers()) * static_cast<double>(g.batch);
     for (const Axis& axis : g.axes) products *= static_cast<double>(axis.in);
     if (products < serial_products) threads = 1;
+    if (options.algorithm != Algorithm::direct &&
+        (options.algorithm == Algorithm::fast || products >= least_fast_products) &&
+        compute_fast(g, x, dy, dkernel, options, threads))
+        return;
 
     const Layout x_layout(options.data_format, g.in_channels, extents_of(g, &Axis::in));
     const Layout dy_layout(options.data_format, g.filters, extents_of(g, &Axis::out));
@@ -84,7 +115,7 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
         const OuterWork<T> work{shared, cut, kernels_for<C>(isa), gradient, converters};
         run_units<OuterWorker<T>>(work, threads, options.memory, [&cut] { return cut.shrink(); });
     }
-    if (!in_place) add_parts(sums, results, converters, dkernel, threads);
+    if (!in_place) add_parts(sums.parts, sums.numbers(), results, converters, dkernel, threads);
 }
 
 }  // namespace

@@ -224,6 +224,7 @@ def conv_transpose_grad_kernel(
     groups: SupportsIndex = 1,
     data_format: str | None = None,
     out: Array | None = None,
+    algorithm: str = "auto",
     num_threads: int | None = None,
 ) -> Array:
     """The gradient of conv_transpose with respect to its kernel.
@@ -244,6 +245,7 @@ def conv_transpose_grad_kernel(
         groups: as in conv_transpose.
         data_format: as in conv_transpose.
         out: where to write the gradient: C-contiguous, of its shape and dtype, overlapping no argument.
+        algorithm: "auto", "direct" or "fast", as in conv_transpose: here both x and dy are transformed.
         num_threads: at least 1; None for the default. The gradient does not depend on it.
 
     Returns:
@@ -275,6 +277,7 @@ def conv_transpose_grad_kernel(
         groups=groups,
         data_format=data_format,
     )
+    chosen = _args.algorithm(operation, algorithm)
     threads = _args.threads(operation, num_threads)
     problem = _problem.resolve(operation, ("x", source.shape), ("kernel_shape", shape), spec)
     check_dy(operation, gradient, problem, x=source.shape, kernel_shape=shape)
@@ -291,7 +294,7 @@ def conv_transpose_grad_kernel(
         channels_first=spec.channels_first,
         threads=threads,
         isa="best",
-        algorithm="automatic",
+        algorithm=_args.ALGORITHMS[chosen],
     )
     return dkernel
 

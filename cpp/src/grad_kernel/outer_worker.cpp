@@ -116,6 +116,7 @@ void OuterWorker<T>::multiply(C* sums, bool add) {
     const Index next_rows = cut_.in_place ? cut_.tile_rows : row_block_;
     Outer<C> o{};
     o.row_step = row_step_;
+    o.column_step = cut_.width;
     o.runs = runs_;
     o.run_count = run_count_;
     o.c_stride = cut_.width;
@@ -155,6 +156,7 @@ void OuterWorker<T>::multiply_exactly(C* sums, bool add) {
     if (cut_.in_place) work_.gradient.deal_rows(x_pixels_, pixels_, channels_, row_panel_, row_block_);
     Outer<C> o{};
     o.row_step = cut_.tile_rows;
+    o.column_step = cut_.width;
     o.runs = &all;
     o.run_count = 1;
     o.c = product_;

@@ -22,6 +22,17 @@ inline constexpr int schemes = 4;
 inline constexpr signed char weight_signs[schemes][4][3] = {
     {{1}}, {{1, 0}, {1, 1}, {0, 1}}, {{1, 0}, {1, 1}, {1, -1}, {0, 1}}, {{1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 1}}};
 
+/// B, the same: [scheme][point][neighbour].
+inline constexpr signed char pixel_signs[schemes][4][4] = {{{1}},
+                                                           {{1, -1, 0}, {0, 1, 0}, {0, -1, 1}},
+                                                           {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, -1, 0, 1}},
+                                                           {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, -1, 0, 1}}};
+/// A: [scheme][output][point].
+inline constexpr float output_weights[schemes][3][4] = {{{1}},
+                                                        {{1, 1, 0}, {0, 1, 1}},
+                                                        {{1, 0.5, 0.5, 0}, {0, 0.5, -0.5, 0}, {0, 0.5, 0.5, 1}},
+                                                        {{1, 0.5, 0.5, 0}, {0, 0.5, -0.5, 1}}};
+
 /// The points whose products an output is a sum of, as bits: where A is not zero.
 inline constexpr unsigned char points_of_output[schemes][3] = {
     {0b1}, {0b011, 0b110}, {0b0111, 0b0110, 0b1110}, {0b0111, 0b1110}};
@@ -72,6 +83,30 @@ struct WeighPlanes {
     void (*by[schemes][schemes])(const WeightRows<From, T>&);
 };
 
+/// A sum of lines, to[row*to_step + i] = sum over l < lines of weights[l] * from[l][row*from_step + i], row < rows,
+/// i < n. A line may be where the sum goes.
+template <class T>
+struct LineSum {
+    const T* const* from;
+    const T* weights;
+    Index lines, rows, from_step;
+    T* to;
+    Index to_step, n;
+};
+
+/// Tiles' pixels, whose numbers are a sum of lines, transformed along an axis,
+///     to[p*to_step] = sum over e of M[p][e] * sum over l < lines of weights[l] * from[l][e*from_step],
+/// of n numbers side by side, tile by tile. Entries that are not in [begin, end) are outside, and zero.
+template <class T>
+struct TileSum {
+    const T* const* from;
+    const T* weights;
+    Index lines, from_step, begin, end;
+    T* to;
+    Index to_step, n;
+    TileRun run;
+};
+
 /// The functions of one instruction set for numbers of type T.
 template <class T>
 struct FastKernels {
@@ -97,6 +132,10 @@ struct FastKernels {
     using FinishRows = void(const T* from, Index step, T* const* to, Index n, const T* bias, Finish<T> how, TileRun run,
                             Index ahead);
     FinishRows *finish[schemes], *finish_plane[schemes][schemes];
+    void (*sum_lines)(const LineSum<T>&);
+    /// By scheme, where M is G, and B.
+    void (*weigh_tiles[schemes])(const TileSum<T>&);
+    void (*analyse_tiles[schemes])(const TileSum<T>&);
 };
 
 namespace generic {

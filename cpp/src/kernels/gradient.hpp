@@ -17,9 +17,9 @@ void outer(const Outer<typename V::value>& o) {
     for (int m = 0; m < M; ++m)
         for (int v = 0; v < NV; ++v) sum[m][v] = V::zero();
     for (const LineRun *run = o.runs, *const end = run + o.run_count; run < end; ++run) {
-        const T *rows = o.rows + run->row, *columns = o.columns + run->first * (2 * W);
+        const T *rows = o.rows + run->row, *columns = o.columns + run->first * o.column_step;
 #pragma GCC unroll 4
-        for (Index k = run->first; k < run->last; ++k, rows += o.row_step, columns += 2 * W) {
+        for (Index k = run->first; k < run->last; ++k, rows += o.row_step, columns += o.column_step) {
             typename V::reg b[NV];
             for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(columns + v * W));
             __builtin_prefetch(rows + next);

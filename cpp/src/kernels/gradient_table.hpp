@@ -13,12 +13,13 @@ struct LineRun {
 };
 
 /// A sum of outer products of lines, c[m][n] = (add ? c[m][n] : 0) + sum over runs, k in a run of
-/// rows[run.row + (k - run.first)*row_step + m] * columns[k*width + n].
+/// rows[run.row + (k - run.first)*row_step + m] * columns[k*column_step + n].
 template <class T>
 struct Outer {
     const T* rows;
     Index row_step;
     const T* columns;
+    Index column_step;
     const LineRun* runs;
     Index run_count;
     T* c;

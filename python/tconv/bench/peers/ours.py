@@ -43,8 +43,9 @@ class Tconv(Peer):
             layer.set_weights([kernel, bias])
             return lambda: layer(x)
         geometry = {**_geometry(task.workload), "data_format": task.data_format}
+        geometry["algorithm"] = self.algorithm
         if task.wanted == GRAD_INPUT:
-            return partial(tconv.conv_transpose_grad_input, dy, kernel, x.shape, algorithm=self.algorithm, **geometry)
+            return partial(tconv.conv_transpose_grad_input, dy, kernel, x.shape, **geometry)
         return partial(tconv.conv_transpose_grad_kernel, x, dy, kernel.shape, **geometry)
 
     def result(self, task: Task, output: Any) -> Array:

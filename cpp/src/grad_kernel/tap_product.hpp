@@ -1,0 +1,52 @@
+// Fast kernel gradients: taps of a phase that are computed together, tile of pixels by tile of pixels.
+//
+// Through the taps t + m*tap_step of one phase, m = 0, 1, ..., the pixel i meets its phase's outputs i, i + d', i + 2d',
+// ... So the gradient of those taps is a correlation of x with the outputs of the phase, and F(m, q) gives m taps of q
+// pixels through m + q - 1 products, whose sums over all tiles are transformed once: docs/fast-algorithms.md.
+#pragma once
+
+#include <tconv/geometry.hpp>
+
+#include <vector>
+
+#include "kernels/fast_table.hpp"
+
+namespace tconv {
+
+/// Taps along one axis that are computed alike.
+struct TapAxis {
+    /// Neighbouring taps of a phase: tap + m*tap_step meets output `at` + stride*(i + m*spread) at pixel i.
+    struct Member {
+        Index tap, tap_step, at;
+    };
+
+    Scheme scheme = Scheme::one;  // its outputs are the taps, and its taps the pixels of a tile
+    Index in, out, stride;
+    Index spread = 1;              // from a tile's pixel to its next one
+    Index lattices = 1, tiles = 0;  // of pixels `spread` apart; of each of them
+    std::vector<Member> members;
+
+    TapAxis(const Axis& axis, Index taps, Index spread);
+
+    Index taps() const { return outputs_of(scheme); }
+    Index pixels() const { return taps_of(scheme); }
+    Index points() const { return points_of(scheme); }
+    /// All tiles, and the first pixel of one.
+    Index all_tiles() const { return lattices * tiles; }
+    Index first_pixel(Index tile) const { return tile / tiles + spread * pixels() * (tile % tiles); }
+};
+
+/// Taps along every axis that are computed alike: a member is a member of each axis.
+struct TapProduct {
+    std::vector<TapAxis> axes;
+    Index members = 1, taps = 1;         // taps of a member
+    Index rows = 1, tiles = 1;           // of tiles along the last axis, and all of them
+    Index outer_points = 1, points = 1;  // along all axes but the last, and all
+
+    TapProduct(std::vector<TapAxis> axes, Index batch);
+};
+
+/// All taps of a kernel, each in one product.
+std::vector<TapProduct> tap_products(const Geometry<dynamic>& g);
+
+}  // namespace tconv

@@ -1,0 +1,122 @@
+#include "grad_kernel/tile_cut.hpp"
+
+#include <algorithm>
+
+#include "checked.hpp"
+#include "windows.hpp"
+
+namespace tconv {
+namespace {
+
+constexpr Index most_channels = 96, most_columns = 256;  // of a unit: what it transforms and sums, in the second cache
+constexpr Index least_channels = 24, least_columns = 32;
+constexpr Index wanted_units = 32;       // enough for many threads
+constexpr Index boxes_of_part = 4;       // at least
+constexpr Index parts_bytes = 64 << 20;  // of all parts' sums
+
+// Measured with float32 and AVX-512, in products: what a full panel computes in the time of the thing named.
+constexpr double slower = 1.1;                    // than direct, a product: sums go to memory and back more often
+constexpr double per_row_number = 30, per_column_number = 30;  // of a tile along the last axis, transformed
+constexpr double per_sum = 6;                     // transformed back
+
+double number(Index n) { return static_cast<double>(n); }
+
+Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
+
+/// Even parts of at most `most`, multiples of `step` where they are parts.
+Index part(Index extent, Index most, Index step) {
+    const Index parts = ceil_div(extent, std::max(most, step));
+    return parts <= 1 ? std::max<Index>(extent, 1) : std::min(extent, round_up(ceil_div(extent, parts), step));
+}
+
+Index boxes(const TapProduct& product) { return ceil_div(product.tiles, tiles_of_box); }
+
+}  // namespace
+
+TileCut::TileCut(const Geometry<dynamic>& g_, Index tile_rows_, Index width_)
+    : g(g_),
+      products(tap_products(g_)),
+      channels(g_.in_channels / g_.groups),
+      filters(g_.filters / g_.groups),
+      tile_rows(tile_rows_),
+      width(width_) {
+    for (const Axis& axis : g.axes) taps *= axis.kernel;
+    unit_channels = part(channels, most_channels, tile_rows);
+    Index most_members = 1, most_boxes = 1;
+    for (const TapProduct& product : products) {
+        most_members = std::max(most_members, product.members);
+        most_boxes = std::max(most_boxes, boxes(product));
+    }
+    unit_filters = part(filters, most_columns, width);  // side by side in dy
+    unit_members = std::clamp<Index>(most_columns / unit_filters, 1, most_members);
+    find_runs();
+    // Parts are of the geometry alone.
+    const Index most = numbers() == 0 ? 1 : parts_bytes / static_cast<Index>(sizeof(double)) / numbers();
+    parts = std::clamp<Index>(std::min({ceil_div(wanted_units, std::max<Index>(units(), 1)), most_boxes / boxes_of_part,
+                                        most}),
+                              1, wanted_units);
+}
+
+void TileCut::find_runs() {
+    runs.clear();
+    for (std::size_t p = 0; p < products.size(); ++p)
+        for (Index first = 0; first < products[p].members; first += unit_members)
+            runs.push_back({static_cast<Index>(p), first, std::min(first + unit_members, products[p].members)});
+}
+
+Index TileCut::channel_pieces() const { return ceil_div(channels, unit_channels); }
+Index TileCut::filter_pieces() const { return ceil_div(filters, unit_filters); }
+Index TileCut::units() const {
+    return parts * g.groups * channel_pieces() * filter_pieces() * static_cast<Index>(runs.size());
+}
+Index TileCut::first_box(const TapProduct& product, Index part) const { return boxes(product) * part / parts; }
+
+bool TileCut::fast() const {
+    return std::any_of(products.begin(), products.end(), [](const TapProduct& p) { return p.points > 1; });
+}
+
+double TileCut::time() const {
+    double time = 0;
+    const double rows = number(channel_pieces() * round_up(unit_channels, tile_rows));
+    for (const Run& run : runs) {
+        const TapProduct& product = products[static_cast<std::size_t>(run.product)];
+        const Index some = (run.last - run.first) * unit_filters;
+        const double columns = number(filter_pieces() * round_up(some, width / 2));
+        const double tiles = number(round_up(product.tiles, 4)), lines = tiles * number(product.outer_points);
+        time += tiles * number(product.points) * rows * columns * slower;
+        time += lines * rows * per_row_number * number(filter_pieces());
+        time += lines * columns * per_column_number * number(channel_pieces());
+        time += number(product.points * parts) * rows * columns * per_sum;
+    }
+    return time * number(g.groups);
+}
+
+double TileCut::direct_time() const {
+    double met = number(g.batch);
+    for (const Axis& axis : g.axes) {
+        Index along = 0;
+        for (Index tap = 0; tap < axis.kernel; ++tap) {  // pixels i with 0 <= stride*i + tap*dilation - crop < out
+            const Index at = tap * axis.dilation - axis.crop;
+            const Index first = std::clamp<Index>(ceil_div(-at, axis.stride), 0, axis.in);
+            along += std::max<Index>(std::clamp<Index>(ceil_div(axis.out - at, axis.stride), 0, axis.in) - first, 0);
+        }
+        met *= number(along);
+    }
+    return met * number(channels) * number(filters) * number(g.groups);
+}
+
+bool TileCut::shrink() {
+    if (unit_channels >= 2 * least_channels) {
+        unit_channels = part(channels, unit_channels / 2, tile_rows);
+    } else if (unit_members > 1 && columns() >= 2 * least_columns) {
+        unit_members = ceil_div(unit_members, 2);
+    } else if (unit_filters >= 2 * least_columns) {
+        unit_filters = part(filters, unit_filters / 2, width);
+    } else {
+        return false;
+    }
+    find_runs();
+    return true;
+}
+
+}  // namespace tconv

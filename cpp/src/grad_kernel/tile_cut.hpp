@@ -1,0 +1,51 @@
+// How a fast kernel gradient is cut: channels of x times columns, which are pairs of a member and a filter.
+#pragma once
+
+#include "grad_kernel/tap_product.hpp"
+
+namespace tconv {
+
+/// Tiles whose numbers are transformed together, and their products a chain of sums.
+inline constexpr Index tiles_of_box = 64;
+/// Boxes whose sums are added before they are transformed back.
+inline constexpr Index boxes_of_sum = 64;
+
+/// A unit of work is a part of the boxes, a group, a piece of its channels, a piece of its filters and a run of members
+/// of a product.
+struct TileCut {
+    struct Run {
+        Index product, first, last;  // members
+    };
+
+    const Geometry<dynamic>& g;
+    std::vector<TapProduct> products;
+    Index taps = 1, channels, filters;             // of the kernel; of a group
+    Index tile_rows, width;                        // of the micro-kernels
+    Index unit_channels = 1, unit_filters = 1, unit_members = 1;  // at most
+    Index parts = 1;                               // of the boxes, each summed into numbers of its own
+    std::vector<Run> runs;
+
+    TileCut(const Geometry<dynamic>& g, Index tile_rows, Index width);
+
+    Index numbers() const { return taps * filters * g.in_channels; }
+    Index channel_pieces() const;
+    Index filter_pieces() const;
+    Index units() const;
+    Index columns() const { return unit_filters * unit_members; }
+    /// The box that a part of a product begins with.
+    Index first_box(const TapProduct& product, Index part) const;
+
+    /// Whether some axis has a scheme.
+    bool fast() const;
+    /// Products that take as long as it takes: those of direct that take as long as direct.
+    double time() const;
+    double direct_time() const;
+
+    /// Cuts smaller, which changes no bit of the result; false when that would not pay.
+    bool shrink();
+
+  private:
+    void find_runs();
+};
+
+}  // namespace tconv
