@@ -18,11 +18,10 @@
 namespace tconv::detail {
 namespace {
 
-constexpr double serial_products = 1 << 18;  // fewer are not worth waking a thread
+constexpr double serial_products = 1 << 18;      // fewer are not worth waking a thread
 constexpr double least_fast_products = 1 << 24;  // of direct, for a look at what is fast
-constexpr double least_gain = 1.05;              // or direct it is
-constexpr Index most_lane_pairs = 16;        // of a channel and a filter of a group
-constexpr Index most_shared_pairs = 8;       // of a filter and a tap
+constexpr Index most_lane_pairs = 16;            // of a channel and a filter of a group
+constexpr Index most_shared_pairs = 8;           // of a filter and a tap
 
 /// The sum of all parts, as it is stored.
 template <class T>
@@ -49,8 +48,7 @@ bool compute_fast(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkerne
     using C = compute_t<T>;
     const GradientKernels<C>& gradient = gradient_kernels_for<C>(options.isa);
     TileCut cut(g, gradient.tile_rows, gradient.width);
-    if (!cut.fast() || (options.algorithm != Algorithm::fast && cut.time() * least_gain > cut.direct_time()))
-        return false;
+    if (!cut.fast() || (options.algorithm != Algorithm::fast && !cut.faster(options.data_format))) return false;
     const Layout x_layout(options.data_format, g.in_channels, extents_of(g, &Axis::in));
     const Layout dy_layout(options.data_format, g.filters, extents_of(g, &Axis::out));
     const Converters& converters = converters_for(options.isa);
@@ -60,8 +58,17 @@ bool compute_fast(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkerne
     if constexpr (std::is_same_v<T, C>) {
         if (in_place) results = dkernel;
     }
-    const TileWork<T> work{cut, x_layout, dy_layout, x, dy, results, !std::is_same_v<T, C> || x_layout.channel != 1,
-                           kernels_for<C>(options.isa), gradient, fast_kernels_for<C>(options.isa), converters};
+    const TileWork<T> work{cut,
+                           x_layout,
+                           dy_layout,
+                           x,
+                           dy,
+                           results,
+                           !std::is_same_v<T, C> || x_layout.channel != 1,
+                           kernels_for<C>(options.isa),
+                           gradient,
+                           fast_kernels_for<C>(options.isa),
+                           converters};
     run_units<TileWorker<T>>(work, threads, options.memory, [&cut] { return cut.shrink(); });
     if (!in_place) add_parts(cut.parts, cut.numbers(), results, converters, dkernel, threads);
     return true;

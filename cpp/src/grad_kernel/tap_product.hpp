@@ -1,6 +1,7 @@
 // Fast kernel gradients: taps of a phase that are computed together, tile of pixels by tile of pixels.
 //
-// Through the taps t + m*tap_step of one phase, m = 0, 1, ..., the pixel i meets its phase's outputs i, i + d', i + 2d',
+// Through the taps t + m*tap_step of one phase, m = 0, 1, ..., the pixel i meets its phase's outputs i, i + d', i +
+// 2d',
 // ... So the gradient of those taps is a correlation of x with the outputs of the phase, and F(m, q) gives m taps of q
 // pixels through m + q - 1 products, whose sums over all tiles are transformed once: docs/fast-algorithms.md.
 #pragma once
@@ -22,7 +23,7 @@ struct TapAxis {
 
     Scheme scheme = Scheme::one;  // its outputs are the taps, and its taps the pixels of a tile
     Index in, out, stride;
-    Index spread = 1;              // from a tile's pixel to its next one
+    Index spread = 1;               // from a tile's pixel to its next one
     Index lattices = 1, tiles = 0;  // of pixels `spread` apart; of each of them
     std::vector<Member> members;
 

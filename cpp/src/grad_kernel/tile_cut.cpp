@@ -8,16 +8,20 @@
 namespace tconv {
 namespace {
 
-constexpr Index most_channels = 96, most_columns = 256;  // of a unit: what it transforms and sums, in the second cache
+constexpr Index most_channels = 132, most_columns = 256;  // of a unit: what it transforms and sums, in the second cache
 constexpr Index least_channels = 24, least_columns = 32;
 constexpr Index wanted_units = 32;       // enough for many threads
 constexpr Index boxes_of_part = 4;       // at least
 constexpr Index parts_bytes = 64 << 20;  // of all parts' sums
 
 // Measured with float32 and AVX-512, in products: what a full panel computes in the time of the thing named.
-constexpr double slower = 1.1;                    // than direct, a product: sums go to memory and back more often
-constexpr double per_row_number = 30, per_column_number = 30;  // of a tile along the last axis, transformed
-constexpr double per_sum = 6;                     // transformed back
+constexpr double slower = 1.07, per_sum = 16;           // a product; a sum transformed back and stored
+constexpr double per_read = 4.6, per_transformed = 15;  // a number of a line, and of the lines' sum
+constexpr double per_turned = 20, per_far_turned = 45;  // beyond that, channels first; where pixels are strides apart
+// Of direct: a product, what a pixel meets through a tap, a number of that, a sum stored.
+constexpr double slower_direct = 1.02, per_met = 16, per_met_number = 12, per_stored = 20;
+constexpr Index direct_channels = 264;  // whose rows meet a number together
+constexpr double least_gain = 1.04;     // or direct it is
 
 double number(Index n) { return static_cast<double>(n); }
 
@@ -52,9 +56,9 @@ TileCut::TileCut(const Geometry<dynamic>& g_, Index tile_rows_, Index width_)
     find_runs();
     // Parts are of the geometry alone.
     const Index most = numbers() == 0 ? 1 : parts_bytes / static_cast<Index>(sizeof(double)) / numbers();
-    parts = std::clamp<Index>(std::min({ceil_div(wanted_units, std::max<Index>(units(), 1)), most_boxes / boxes_of_part,
-                                        most}),
-                              1, wanted_units);
+    parts = std::clamp<Index>(
+        std::min({ceil_div(wanted_units, std::max<Index>(units(), 1)), most_boxes / boxes_of_part, most}), 1,
+        wanted_units);
 }
 
 void TileCut::find_runs() {
@@ -75,21 +79,48 @@ bool TileCut::fast() const {
     return std::any_of(products.begin(), products.end(), [](const TapProduct& p) { return p.points > 1; });
 }
 
-double TileCut::time() const {
+/// Lines that are read for all points along all axes but the last, of x or of dy.
+template <class Signs>
+double lines_of(const TapProduct& product, const Signs& signs) {
+    double lines = 1;
+    for (std::size_t a = 0; a + 1 < product.axes.size(); ++a) {
+        const auto scheme = static_cast<std::size_t>(product.axes[a].scheme);
+        Index of_axis = 0;
+        for (const auto& point : signs[scheme])
+            for (const signed char sign : point) of_axis += sign != 0 ? 1 : 0;
+        lines *= number(of_axis);
+    }
+    return lines;
+}
+
+double TileCut::time(DataFormat format) const {
+    const bool turned = format == DataFormat::channels_first;
+    const Index lanes = width / 2;
     double time = 0;
-    const double rows = number(channel_pieces() * round_up(unit_channels, tile_rows));
     for (const Run& run : runs) {
         const TapProduct& product = products[static_cast<std::size_t>(run.product)];
-        const Index some = (run.last - run.first) * unit_filters;
-        const double columns = number(filter_pieces() * round_up(some, width / 2));
-        const double tiles = number(round_up(product.tiles, 4)), lines = tiles * number(product.outer_points);
-        time += tiles * number(product.points) * rows * columns * slower;
-        time += lines * rows * per_row_number * number(filter_pieces());
-        time += lines * columns * per_column_number * number(channel_pieces());
-        time += number(product.points * parts) * rows * columns * per_sum;
+        const TapAxis& along = product.axes.back();
+        const double members = number(run.last - run.first), outer = number(product.outer_points);
+        const double rows = number(channel_pieces() * round_up(unit_channels, tile_rows));
+        const double columns = number(filter_pieces() * round_up((run.last - run.first) * unit_filters, lanes));
+        const double sums = number(product.points) * rows * columns;
+        time += sums * (number(product.tiles) * slower + number(parts) * per_sum);
+        // Few numbers of a pixel take as long as a vector of them.
+        const auto transform = [&](double numbers, double lines, Index entries, double per_number) {
+            const double read = lines * number(entries) * per_read;
+            const double gathered = turned ? lines * number(along.pixels()) * per_number : 0;
+            time += number(product.tiles) * numbers * (read + gathered + outer * per_transformed);
+        };
+        transform(number(filter_pieces() * channel_pieces() * round_up(unit_channels, lanes)),
+                  lines_of(product, weight_signs), along.pixels(), per_turned);
+        transform(number(channel_pieces() * filter_pieces() * round_up(unit_filters, lanes)) * members,
+                  lines_of(product, pixel_signs), along.points(),
+                  along.stride * along.spread == 1 ? per_turned : per_far_turned);
     }
     return time * number(g.groups);
 }
+
+bool TileCut::faster(DataFormat format) const { return fast() && time(format) * least_gain < direct_time(); }
 
 double TileCut::direct_time() const {
     double met = number(g.batch);
@@ -102,7 +133,10 @@ double TileCut::direct_time() const {
         }
         met *= number(along);
     }
-    return met * number(channels) * number(filters) * number(g.groups);
+    const double pairs = number(filters * channels);
+    const double of_number = number(ceil_div(channels, direct_channels)) * per_met_number;
+    return number(g.groups) *
+           (met * (pairs * slower_direct + number(filters) * of_number + per_met) + number(taps) * pairs * per_stored);
 }
 
 bool TileCut::shrink() {

@@ -1,6 +1,8 @@
 // How a fast kernel gradient is cut: channels of x times columns, which are pairs of a member and a filter.
 #pragma once
 
+#include <tconv/options.hpp>
+
 #include "grad_kernel/tap_product.hpp"
 
 namespace tconv {
@@ -19,10 +21,10 @@ struct TileCut {
 
     const Geometry<dynamic>& g;
     std::vector<TapProduct> products;
-    Index taps = 1, channels, filters;             // of the kernel; of a group
-    Index tile_rows, width;                        // of the micro-kernels
+    Index taps = 1, channels, filters;                            // of the kernel; of a group
+    Index tile_rows, width;                                       // of the micro-kernels
     Index unit_channels = 1, unit_filters = 1, unit_members = 1;  // at most
-    Index parts = 1;                               // of the boxes, each summed into numbers of its own
+    Index parts = 1;                                              // of the boxes, each summed into numbers of its own
     std::vector<Run> runs;
 
     TileCut(const Geometry<dynamic>& g, Index tile_rows, Index width);
@@ -37,15 +39,17 @@ struct TileCut {
 
     /// Whether some axis has a scheme.
     bool fast() const;
-    /// Products that take as long as it takes: those of direct that take as long as direct.
-    double time() const;
-    double direct_time() const;
+    /// Whether it is faster than direct, by a model of their times: by shapes, format and instruction set alone.
+    bool faster(DataFormat format) const;
 
     /// Cuts smaller, which changes no bit of the result; false when that would not pay.
     bool shrink();
 
   private:
     void find_runs();
+    // In products of a full panel.
+    double time(DataFormat format) const;
+    double direct_time() const;
 };
 
 }  // namespace tconv

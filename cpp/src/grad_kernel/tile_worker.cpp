@@ -48,9 +48,10 @@ TileWorker<T>::TileWorker(const TileWork<T>& work, Carver& carver)
     pixel_ = carver.take<Index>(axes);
     member_ = carver.take<Index>(axes);
     // A box may begin and end within a row.
-    const Index rows = (1 + cut_.unit_members) * most(cut_, [](const TapProduct& p) {
-                           return std::min(tiles_of_box, ceil_div(tiles_of_box, std::max<Index>(p.axes.back().tiles, 1)) + 1);
-                       });
+    const Index rows =
+        (1 + cut_.unit_members) * most(cut_, [](const TapProduct& p) {
+            return std::min(tiles_of_box, ceil_div(tiles_of_box, std::max<Index>(p.axes.back().tiles, 1)) + 1);
+        });
     const Index lines = most(cut_, lines_of);
     rows_ = carver.take<Row>(rows);
     places_ = carver.take<Index>(rows * lines);
@@ -225,9 +226,10 @@ void TileWorker<T>::plan_dy(Index batch, Index tiles, Index place) {
 template <class T>
 void TileWorker<T>::transform() {
     const auto scheme = static_cast<std::size_t>(along_->scheme);
-    for (Index r = 0; r < rows_count_;) {
-        transform(rows_[r++], x_source_, work_.transforms.weigh_tiles[scheme]);
-        for (Index m = 0; m < members(); ++m) transform(rows_[r++], dy_source_, work_.transforms.analyse_tiles[scheme]);
+    for (Index r = 0; r < rows_count_; ++r) {
+        const Source& source = source_of(r);
+        const auto& kernels = &source == &x_source_ ? work_.transforms.weigh_tiles : work_.transforms.analyse_tiles;
+        transform(rows_[r], source, kernels[scheme]);
     }
 }
 
@@ -236,8 +238,8 @@ template <class Kernel>
 void TileWorker<T>::transform(const Row& row, const Source& source, const Kernel& kernel) {
     const Index pixels = along_->pixels(), entries = source.entries;
     Index begin = row.begin, end = row.end;
-    TileSum<C> s{from_, weights_ + row.first_line, row.lines, source.step, 0, entries, row.to,
-                 tiles_of_box * source.tile_step, source.count, {}};
+    TileSum<C> s{from_,  weights_ + row.first_line,       row.lines,    source.step, 0, entries,
+                 row.to, tiles_of_box * source.tile_step, source.count, {}};
     const C one = 1;
     if (work_.gathered) {
         begin = 0;
@@ -283,18 +285,30 @@ void TileWorker<T>::gather(const Row& row, const Source& source, Index pixels) {
     }
 }
 
+template <class T>
+const typename TileWorker<T>::Source& TileWorker<T>::source_of(Index row) const {
+    return row % (1 + members()) == 0 ? x_source_ : dy_source_;
+}
+
+/// Short pixels, far from each other, are what the processor does not foresee.
+template <class T>
+bool TileWorker<T>::asks_for(Index row) const {
+    constexpr Index most_bytes = 128;
+    return !work_.gathered && source_of(row).count * static_cast<Index>(sizeof(T)) <= most_bytes;
+}
+
 /// Asks for so many pixels of the step that comes.
 template <class T>
 void TileWorker<T>::ask(Index pixels) {
     constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     while (pixels > 0 && asked_row_ < rows_count_) {
         const Row& row = rows_[asked_row_];
-        if (asked_line_ == row.lines) {
+        if (asked_line_ == row.lines || !asks_for(asked_row_)) {
             ++asked_row_;
             asked_line_ = 0;
             continue;
         }
-        const Source& source = asked_row_ % (1 + members()) == 0 ? x_source_ : dy_source_;
+        const Source& source = source_of(asked_row_);
         const Index first = row.begin + asked_pixel_, count = std::min(pixels, row.end - first);
         const T* from = source.numbers + places_[row.first_line + asked_line_] + first * source.step;
         for (Index p = 0; p < count; ++p, from += source.step)
@@ -319,8 +333,9 @@ void TileWorker<T>::multiply(Index tiles, bool add, bool last) {
     o.c_stride = cut_.width;
     o.add = add;
     Index pixels = 0;
-    if (!work_.gathered && !last)
-        for (Index r = 0; r < rows_count_; ++r) pixels += rows_[r].lines * (rows_[r].end - rows_[r].begin);
+    if (!last)
+        for (Index r = 0; r < rows_count_; ++r)
+            if (asks_for(r)) pixels += rows_[r].lines * (rows_[r].end - rows_[r].begin);
     const Index calls = along_->points() * ceil_div(columns(), cut_.width) * ceil_div(channels_, cut_.tile_rows);
     const Index asked = ceil_div(pixels, calls);
     for (Index p = 0; p < along_->points(); ++p) {
@@ -330,9 +345,8 @@ void TileWorker<T>::multiply(Index tiles, bool add, bool last) {
             const int full = columns() - j > cut_.width / 2;
             o.rows = x_ + p * tiles_of_box * x_step_;
             o.c = sums;
-            for (Index i = 0; i < channels_; i += cut_.tile_rows, o.rows += cut_.tile_rows,
-                       o.c += cut_.tile_rows * cut_.width)
-{
+            for (Index i = 0; i < channels_;
+                 i += cut_.tile_rows, o.rows += cut_.tile_rows, o.c += cut_.tile_rows * cut_.width) {
                 work_.gradient.outer[full][std::min(cut_.tile_rows, channels_ - i) - 1](o);
                 ask(asked);
             }
@@ -350,8 +364,8 @@ void TileWorker<T>::add_to_taps(Index point) {
         C weights[2] = {1, 1};
         for (std::size_t a = rank_ - 1; a-- > 0;) {
             const TapAxis& axis = product_->axes[a];
-            weights[1] *= output_weights[static_cast<std::size_t>(axis.scheme)][rest % axis.taps()]
-                                        [of_point % axis.points()];
+            weights[1] *=
+                output_weights[static_cast<std::size_t>(axis.scheme)][rest % axis.taps()][of_point % axis.points()];
             rest /= axis.taps();
             of_point /= axis.points();
         }

@@ -66,6 +66,8 @@ class TileWorker {
     void transform(const Row& row, const Source& source, const Kernel& kernel);
     void gather(const Row& row, const Source& source, Index pixels);
     void multiply(Index tiles, bool add, bool last);
+    const Source& source_of(Index row) const;
+    bool asks_for(Index row) const;
     void ask(Index pixels);
     void add_to_taps(Index point);
     void store() const;
