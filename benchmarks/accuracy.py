@@ -55,6 +55,15 @@ def input_gradient(dy: Array, kernel: Array, strides: int, **how: Any) -> Array:
     return tconv.conv_transpose_grad_input(dy, kernel, shape, strides=strides, **how)
 
 
+def kernel_gradient(taps: tuple[int, ...]) -> Compute:
+    """The gradient of a kernel, for inputs and gradients that are their stride as large."""
+
+    def compute(x: Array, dy: Array, **how: Any) -> Array:
+        return tconv.conv_transpose_grad_kernel(x, dy, (*taps, dy.shape[-1], x.shape[-1]), **how)
+
+    return compute
+
+
 def errors(compute: Compute, x: Array, kernel: Array, stride: int) -> dict[str, tuple[float, float]]:
     """RMS and largest error of each algorithm, in parts of the result's RMS."""
     x, kernel = x.astype(np.float32), kernel.astype(np.float32)
@@ -86,6 +95,14 @@ def rows(paths: list[str]) -> Iterator[tuple[str, Compute, Draw, int]]:
                 _drawn(draw, dy, kernel),
                 stride,
             )
+        for name, taps, stride, spatial, channels, filters in SHAPES:
+            x, dy = (2, *spatial, channels), (2, *(n * stride for n in spatial), filters)
+            yield (
+                f"{title}: kernel gradient, {name}, {channels} channels",
+                kernel_gradient(taps),
+                _drawn(draw, x, dy),
+                stride,
+            )
     for path in paths:
         with np.load(path) as arrays:
             for name in arrays.files:
@@ -109,10 +126,9 @@ def main() -> int:
         found = [errors(compute, *draw(), stride) for _ in range(DRAWS)]
         rms, most = np.mean([each["direct"] for each in found], axis=0)
         fast_rms, fast_most = np.mean([each["fast"] for each in found], axis=0)
-        chosen = tconv.Plan(kernel.astype(np.float32), strides=stride).describe(
+        taken = compute is not output or tconv.Plan(kernel.astype(np.float32), strides=stride).describe(
             (4, *LARGE[kernel.ndim], kernel.shape[-1])
-        )
-        taken = chosen.startswith("fast") or compute is input_gradient
+        ).startswith("fast")
         worse += int(taken and (fast_rms > 1.25 * rms or fast_most > 1.25 * most))
         print(
             f"| {name}{'' if taken else ' (not by `auto`)'} | {rms:.1e} | {fast_rms:.1e} | {fast_rms / rms:.2f} "

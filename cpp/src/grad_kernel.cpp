@@ -47,8 +47,8 @@ bool compute_fast(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkerne
                   int threads) {
     using C = compute_t<T>;
     const GradientKernels<C>& gradient = gradient_kernels_for<C>(options.isa);
-    TileCut cut(g, gradient.tile_rows, gradient.width);
-    if (!cut.fast() || (options.algorithm != Algorithm::fast && !cut.faster(options.data_format))) return false;
+    TileCut cut(g, options.data_format, gradient.tile_rows, gradient.width);
+    if (!cut.fast() || (options.algorithm != Algorithm::fast && !cut.faster())) return false;
     const Layout x_layout(options.data_format, g.in_channels, extents_of(g, &Axis::in));
     const Layout dy_layout(options.data_format, g.filters, extents_of(g, &Axis::out));
     const Converters& converters = converters_for(options.isa);

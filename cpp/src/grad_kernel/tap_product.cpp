@@ -11,6 +11,7 @@ namespace tconv {
 namespace {
 
 constexpr std::size_t most_axes = 3;  // that are transformed: the last ones
+constexpr Index many_points = 64;     // whose sums cancel so much that their chains are to be shorter
 
 /// How the taps of a phase are cut: threes only where twos leave one.
 std::vector<Index> pieces_of(Index taps) {
@@ -65,6 +66,7 @@ TapProduct::TapProduct(std::vector<TapAxis> axes_, Index batch) : axes(std::move
     tiles = rows;
     if (axes.back().tiles > 0) rows /= axes.back().tiles;
     outer_points = points / axes.back().points();
+    chain = points < many_points ? tiles_of_box : tiles_of_box / 2;
 }
 
 std::vector<TapProduct> tap_products(const Geometry<dynamic>& g) {

@@ -37,15 +37,22 @@ struct TapAxis {
     Index first_pixel(Index tile) const { return tile / tiles + spread * pixels() * (tile % tiles); }
 };
 
+/// Tiles whose numbers are transformed together.
+inline constexpr Index tiles_of_box = 64;
+
 /// Taps along every axis that are computed alike: a member is a member of each axis.
 struct TapProduct {
     std::vector<TapAxis> axes;
     Index members = 1, taps = 1;         // taps of a member
     Index rows = 1, tiles = 1;           // of tiles along the last axis, and all of them
     Index outer_points = 1, points = 1;  // along all axes but the last, and all
+    Index chain = 0;                     // tiles whose products are one chain of sums
 
     TapProduct(std::vector<TapAxis> axes, Index batch);
 };
+
+/// Channels first: whether all pixels of a line are turned, of which each of so many members needs one in `step`.
+constexpr bool turns_all(Index step, Index members) { return step <= 3 * members; }
 
 /// All taps of a kernel, each in one product.
 std::vector<TapProduct> tap_products(const Geometry<dynamic>& g);

@@ -17,11 +17,12 @@ constexpr Index parts_bytes = 64 << 20;  // of all parts' sums
 // Measured with float32 and AVX-512, in products: what a full panel computes in the time of the thing named.
 constexpr double slower = 1.07, per_sum = 16;           // a product; a sum transformed back and stored
 constexpr double per_read = 4.6, per_transformed = 15;  // a number of a line, and of the lines' sum
-constexpr double per_turned = 20, per_far_turned = 45;  // beyond that, channels first; where pixels are strides apart
+// Channels first, beyond that: a number turned with its line, a line of a channel, a number turned by itself.
+constexpr double per_turned = 4, per_turned_line = 220, per_far_turned = 53;
 // Of direct: a product, what a pixel meets through a tap, a number of that, a sum stored.
 constexpr double slower_direct = 1.02, per_met = 16, per_met_number = 12, per_stored = 20;
-constexpr Index direct_channels = 264;  // whose rows meet a number together
-constexpr double least_gain = 1.04;     // or direct it is
+constexpr Index direct_channels = 264;                         // whose rows meet a number together
+constexpr double least_gain = 1.04, least_gain_turned = 1.15;  // or direct it is
 
 double number(Index n) { return static_cast<double>(n); }
 
@@ -37,8 +38,9 @@ Index boxes(const TapProduct& product) { return ceil_div(product.tiles, tiles_of
 
 }  // namespace
 
-TileCut::TileCut(const Geometry<dynamic>& g_, Index tile_rows_, Index width_)
+TileCut::TileCut(const Geometry<dynamic>& g_, DataFormat format, Index tile_rows_, Index width_)
     : g(g_),
+      turned(format == DataFormat::channels_first),
       products(tap_products(g_)),
       channels(g_.in_channels / g_.groups),
       filters(g_.filters / g_.groups),
@@ -51,7 +53,12 @@ TileCut::TileCut(const Geometry<dynamic>& g_, Index tile_rows_, Index width_)
         most_members = std::max(most_members, product.members);
         most_boxes = std::max(most_boxes, boxes(product));
     }
-    unit_filters = part(filters, most_columns, width);  // side by side in dy
+    // Filters lie side by side in dy; if they don't, members along the last axis share what is turned.
+    Index sharing = 1;
+    if (turned)
+        for (const TapProduct& product : products)
+            sharing = std::max(sharing, static_cast<Index>(product.axes.back().members.size()));
+    unit_filters = part(filters, std::max(most_columns / sharing, width), width);
     unit_members = std::clamp<Index>(most_columns / unit_filters, 1, most_members);
     find_runs();
     // Parts are of the geometry alone.
@@ -93,8 +100,7 @@ double lines_of(const TapProduct& product, const Signs& signs) {
     return lines;
 }
 
-double TileCut::time(DataFormat format) const {
-    const bool turned = format == DataFormat::channels_first;
+double TileCut::time() const {
     const Index lanes = width / 2;
     double time = 0;
     for (const Run& run : runs) {
@@ -106,21 +112,25 @@ double TileCut::time(DataFormat format) const {
         const double sums = number(product.points) * rows * columns;
         time += sums * (number(product.tiles) * slower + number(parts) * per_sum);
         // Few numbers of a pixel take as long as a vector of them.
-        const auto transform = [&](double numbers, double lines, Index entries, double per_number) {
-            const double read = lines * number(entries) * per_read;
-            const double gathered = turned ? lines * number(along.pixels()) * per_number : 0;
-            time += number(product.tiles) * numbers * (read + gathered + outer * per_transformed);
+        const auto transform = [&](double numbers, double lines, Index entries, Index step, Index sharing) {
+            const double tiles = number(product.tiles), pixels = tiles * number(along.pixels());
+            time += numbers * tiles * (lines * number(entries) * per_read + outer * per_transformed);
+            if (!turned) return;
+            time += numbers * lines *
+                    (turns_all(step, sharing) ? (pixels * per_turned + number(product.rows) * per_turned_line) *
+                                                    number(step) / number(sharing)
+                                              : pixels * per_far_turned);
         };
         transform(number(filter_pieces() * channel_pieces() * round_up(unit_channels, lanes)),
-                  lines_of(product, weight_signs), along.pixels(), per_turned);
+                  lines_of(product, weight_signs), along.pixels(), along.spread, 1);
         transform(number(channel_pieces() * filter_pieces() * round_up(unit_filters, lanes)) * members,
-                  lines_of(product, pixel_signs), along.points(),
-                  along.stride * along.spread == 1 ? per_turned : per_far_turned);
+                  lines_of(product, pixel_signs), along.points(), along.stride * along.spread,
+                  std::min(run.last - run.first, static_cast<Index>(along.members.size())));
     }
     return time * number(g.groups);
 }
 
-bool TileCut::faster(DataFormat format) const { return fast() && time(format) * least_gain < direct_time(); }
+bool TileCut::faster() const { return fast() && time() * (turned ? least_gain_turned : least_gain) < direct_time(); }
 
 double TileCut::direct_time() const {
     double met = number(g.batch);

@@ -7,8 +7,6 @@
 
 namespace tconv {
 
-/// Tiles whose numbers are transformed together, and their products a chain of sums.
-inline constexpr Index tiles_of_box = 64;
 /// Boxes whose sums are added before they are transformed back.
 inline constexpr Index boxes_of_sum = 64;
 
@@ -20,6 +18,7 @@ struct TileCut {
     };
 
     const Geometry<dynamic>& g;
+    bool turned;  // channels come first
     std::vector<TapProduct> products;
     Index taps = 1, channels, filters;                            // of the kernel; of a group
     Index tile_rows, width;                                       // of the micro-kernels
@@ -27,7 +26,7 @@ struct TileCut {
     Index parts = 1;                                              // of the boxes, each summed into numbers of its own
     std::vector<Run> runs;
 
-    TileCut(const Geometry<dynamic>& g, Index tile_rows, Index width);
+    TileCut(const Geometry<dynamic>& g, DataFormat format, Index tile_rows, Index width);
 
     Index numbers() const { return taps * filters * g.in_channels; }
     Index channel_pieces() const;
@@ -39,8 +38,8 @@ struct TileCut {
 
     /// Whether some axis has a scheme.
     bool fast() const;
-    /// Whether it is faster than direct, by a model of their times: by shapes, format and instruction set alone.
-    bool faster(DataFormat format) const;
+    /// Whether it is faster than direct, by a model of their times: by shapes, data format and instruction set alone.
+    bool faster() const;
 
     /// Cuts smaller, which changes no bit of the result; false when that would not pay.
     bool shrink();
@@ -48,7 +47,7 @@ struct TileCut {
   private:
     void find_runs();
     // In products of a full panel.
-    double time(DataFormat format) const;
+    double time() const;
     double direct_time() const;
 };
 

@@ -58,8 +58,18 @@ TileWorker<T>::TileWorker(const TileWork<T>& work, Carver& carver)
     weights_ = carver.take<C>(rows * lines);
     from_ = carver.take<const C*>(lines);
     const Index points = most(cut_, [](const TapProduct& p) { return p.axes.back().points(); });
-    const Index pixels = tiles_of_box * most(cut_, [](const TapProduct& p) { return p.axes.back().pixels(); }) + 2;
-    const Index gathered = work.gathered ? pixels * std::max(cut_.unit_channels, cut_.unit_filters) : 0;
+    const Index gathered = !work.gathered ? 0 : most(cut_, [this](const TapProduct& p) {
+        const TapAxis& along = p.axes.back();
+        const Index pixels = tiles_of_box * along.pixels() + 2, step = along.stride * along.spread;
+        Index numbers = pixels * std::max(cut_.unit_channels, cut_.unit_filters);
+        if (turns_all(step, std::min(cut_.unit_members, static_cast<Index>(along.members.size())))) {
+            const auto [first, last] = std::minmax_element(along.members.begin(), along.members.end(),
+                                                           [](const auto& a, const auto& b) { return a.at < b.at; });
+            numbers = std::max({numbers, (pixels * step + last->at - first->at) * cut_.unit_filters,
+                                pixels * along.spread * cut_.unit_channels});
+        }
+        return numbers;
+    });
     line_ = carver.take<C>(gathered);
     gathered_ = carver.take<C>(gathered);
     x_ = carver.take<C>(points * tiles_of_box * x_step_);
@@ -89,12 +99,14 @@ void TileWorker<T>::locate(Index unit) {
 
     const Layout &x = work_.x_layout, &dy = work_.dy_layout;
     x_source_ = {work_.x + (group_ * cut_.channels + first_channel_) * x.channel,
+                 along_->spread,
                  along_->spread * x.axes.back(),
                  x.channel,
                  channels_,
                  along_->pixels(),
                  x_step_};
     dy_source_ = {work_.dy + (group_ * cut_.filters + first_filter_) * dy.channel,
+                  along_->stride * along_->spread,
                   along_->stride * along_->spread * dy.axes.back(),
                   dy.channel,
                   filters_,
@@ -181,6 +193,7 @@ void TileWorker<T>::plan_x(Index batch, Index tiles, Index place) {
     const Layout& layout = work_.x_layout;
     const Index first = pixel_[rank_ - 1];
     Row& row = rows_[rows_count_++];
+    row.pixel = first;
     row.begin = 0;
     row.end = std::clamp<Index>(ceil_div(along_->in - first, along_->spread), 0, tiles * along_->pixels());
     row.tiles = tiles;
@@ -208,6 +221,7 @@ void TileWorker<T>::plan_dy(Index batch, Index tiles, Index place) {
         }
         const Index first = member_[rank_ - 1];
         Row& row = rows_[rows_count_++];
+        row.pixel = first;
         row.begin = std::clamp<Index>(ceil_div(-first, step), 0, pixels);
         row.end = std::clamp<Index>(ceil_div(along_->out - first, step), row.begin, pixels);
         row.tiles = tiles;
@@ -226,63 +240,82 @@ void TileWorker<T>::plan_dy(Index batch, Index tiles, Index place) {
 template <class T>
 void TileWorker<T>::transform() {
     const auto scheme = static_cast<std::size_t>(along_->scheme);
-    for (Index r = 0; r < rows_count_; ++r) {
+    for (Index r = 0, gathered = 0; r < rows_count_; ++r) {
         const Source& source = source_of(r);
+        const Row& row = rows_[r];
+        TileSum<C> s{from_,  weights_ + row.first_line,       row.lines,    source.step, 0, 0,
+                     row.to, tiles_of_box * source.tile_step, source.count, {}};
+        const C one = 1;
+        if (work_.gathered) {
+            if (r == gathered) gathered += gather(r);
+            from_[0] = line_ + (row.pixel - line_pixel_) / line_step_ * source.count;
+            s.weights = &one;
+            s.lines = row.lines > 0 ? 1 : 0;
+            s.from_step = source.pixels / line_step_ * source.count;
+        } else if constexpr (std::is_same_v<T, C>) {
+            for (Index l = 0; l < row.lines; ++l) from_[l] = source.numbers + places_[row.first_line + l];
+        }
         const auto& kernels = &source == &x_source_ ? work_.transforms.weigh_tiles : work_.transforms.analyse_tiles;
-        transform(rows_[r], source, kernels[scheme]);
+        transform(row, source, kernels[scheme], &s);
     }
 }
 
 template <class T>
 template <class Kernel>
-void TileWorker<T>::transform(const Row& row, const Source& source, const Kernel& kernel) {
+void TileWorker<T>::transform(const Row& row, const Source& source, const Kernel& kernel, TileSum<C>* s) {
     const Index pixels = along_->pixels(), entries = source.entries;
-    Index begin = row.begin, end = row.end;
-    TileSum<C> s{from_,  weights_ + row.first_line,       row.lines,    source.step, 0, entries,
-                 row.to, tiles_of_box * source.tile_step, source.count, {}};
-    const C one = 1;
-    if (work_.gathered) {
-        begin = 0;
-        end = (row.tiles - 1) * pixels + entries;
-        gather(row, source, end);
-        from_[0] = line_;
-        s.weights = &one;
-        s.lines = 1;
-        s.from_step = source.count;
-    } else if constexpr (std::is_same_v<T, C>) {
-        for (Index l = 0; l < row.lines; ++l) from_[l] = source.numbers + places_[row.first_line + l];
-    }
     const auto some = [&](Index first, Index count) {
-        s.begin = std::clamp<Index>(begin - first * pixels, 0, entries);
-        s.end = std::clamp<Index>(end - first * pixels, s.begin, entries);
-        s.run = {count, pixels * s.from_step, source.tile_step};
-        kernel(s);
-        s.to += count * source.tile_step;
-        for (Index l = 0; l < s.lines; ++l) from_[l] += count * pixels * s.from_step;
+        s->begin = std::clamp<Index>(row.begin - first * pixels, 0, entries);
+        s->end = std::clamp<Index>(row.end - first * pixels, s->begin, entries);
+        s->run = {count, pixels * s->from_step, source.tile_step};
+        kernel(*s);
+        s->to += count * source.tile_step;
+        for (Index l = 0; l < s->lines; ++l) from_[l] += count * pixels * s->from_step;
     };
-    const Index first = std::min(ceil_div(begin, pixels), row.tiles);
-    const Index last = std::clamp<Index>(floor_div(end - entries, pixels) + 1, first, row.tiles);
+    const Index first = std::min(ceil_div(row.begin, pixels), row.tiles);
+    const Index last = std::clamp<Index>(floor_div(row.end - entries, pixels) + 1, first, row.tiles);
     for (Index tile = 0; tile < first; ++tile) some(tile, 1);
     if (first < last) some(first, last - first);
     for (Index tile = last; tile < row.tiles; ++tile) some(tile, 1);
 }
 
-/// The sum of a row's lines to `line_`, of so many pixels.
+/// The rows from one on that meet the same lines, where it pays to turn all pixels of those.
 template <class T>
-void TileWorker<T>::gather(const Row& row, const Source& source, Index pixels) {
+Index TileWorker<T>::sharing(Index row) const {
+    const Index m = row % (1 + members()) - 1 + first_member_, all = static_cast<Index>(along_->members.size());
+    if (&source_of(row) == &x_source_ || dy_source_.channel_step == 1) return 1;
+    const Index count = std::min(all - m % all, last_member_ - m);
+    return turns_all(dy_source_.pixels, count) ? count : 1;
+}
+
+/// The sum of a row's lines, with what those who share them need, to `line_`. How many rows that are.
+template <class T>
+Index TileWorker<T>::gather(Index first_row) {
+    const Index count = sharing(first_row);
+    const Row& row = rows_[first_row];
+    const Source& source = source_of(first_row);
     const Index n = source.count;
-    C* const to = line_ + row.begin * n;
-    std::fill(line_, to, C(0));
-    std::fill(line_ + row.end * n, line_ + pixels * n, C(0));
-    if (row.begin == row.end) return;
-    for (Index l = 0; l < row.lines; ++l) {
-        const T* from = source.numbers + places_[row.first_line + l] + row.begin * source.step;
-        gather_run<T>(work_.kernels, work_.converters, from, source.step, source.channel_step, row.end - row.begin, n,
-                      gathered_);
-        const C weights[2] = {weights_[row.first_line + l], 1};
-        const C* const both[2] = {gathered_, to};
-        work_.transforms.sum_lines({both, weights, l == 0 ? 1 : 2, 1, 0, to, 0, (row.end - row.begin) * n});
+    line_step_ = source.channel_step != 1 && turns_all(source.pixels, count) ? 1 : source.pixels;
+    Index first = 0, last = 0;  // pixels
+    for (Index r = first_row; r < first_row + count; ++r) {
+        if (rows_[r].begin == rows_[r].end) continue;
+        const Index begin = rows_[r].pixel + rows_[r].begin * source.pixels;
+        const Index end = rows_[r].pixel + (rows_[r].end - 1) * source.pixels + 1;
+        first = first == last ? begin : std::min(first, begin);
+        last = std::max(last, end);
     }
+    line_pixel_ = first;
+    const Index pixels = ceil_div(last - first, line_step_), step = source.step / source.pixels;
+    for (Index l = 0; l < row.lines && pixels > 0; ++l) {
+        const T* from = source.numbers + places_[row.first_line + l] + (first - row.pixel) * step;
+        gather_run<T>(work_.kernels, work_.converters, from, line_step_ * step, source.channel_step, pixels, n,
+                      row.lines > 1 ? gathered_ : line_);
+        if (row.lines == 1 && weights_[row.first_line] == 1) break;
+        const C weights[2] = {weights_[row.first_line + l], 1};
+        const C* const both[2] = {row.lines > 1 ? gathered_ : line_, line_};
+        work_.transforms.sum_lines({both, weights, l == 0 ? 1 : 2, 1, 0, line_, 0, pixels * n});
+    }
+    return count;
 }
 
 template <class T>
@@ -324,14 +357,11 @@ void TileWorker<T>::ask(Index pixels) {
 
 template <class T>
 void TileWorker<T>::multiply(Index tiles, bool add, bool last) {
-    const LineRun run{0, tiles, 0};
     Outer<C> o{};
     o.row_step = x_step_;
     o.column_step = dy_step_;
-    o.runs = &run;
     o.run_count = 1;
     o.c_stride = cut_.width;
-    o.add = add;
     Index pixels = 0;
     if (!last)
         for (Index r = 0; r < rows_count_; ++r)
@@ -347,7 +377,12 @@ void TileWorker<T>::multiply(Index tiles, bool add, bool last) {
             o.c = sums;
             for (Index i = 0; i < channels_;
                  i += cut_.tile_rows, o.rows += cut_.tile_rows, o.c += cut_.tile_rows * cut_.width) {
-                work_.gradient.outer[full][std::min(cut_.tile_rows, channels_ - i) - 1](o);
+                for (Index first = 0; first < tiles; first += product_->chain) {
+                    const LineRun run{first, std::min(first + product_->chain, tiles), first * x_step_};
+                    o.runs = &run;
+                    o.add = add || first > 0;
+                    work_.gradient.outer[full][std::min(cut_.tile_rows, channels_ - i) - 1](o);
+                }
                 ask(asked);
             }
         }

@@ -43,14 +43,16 @@ class TileWorker {
     /// Neighbouring tiles of a row, of x or of what a member meets in dy, to be transformed.
     struct Row {
         Index lines, first_line;  // whose sum they are
-        Index begin, end;         // pixels inside, from the first tile's first
+        Index pixel;              // the first tile's first one along the last axis; it may be outside
+        Index begin, end;         // those that are inside, counted from there
         Index tiles;
         C* to;  // at the first point
     };
     /// A tensor as it is read.
     struct Source {
         const T* numbers;
-        Index step, channel_step;  // from a pixel of a line to the next
+        Index pixels, step;  // from a pixel of a tile to the next: pixels, and numbers
+        Index channel_step;
         Index count;               // of channels
         Index entries, tile_step;  // of a tile; numbers of one at a point
     };
@@ -63,8 +65,9 @@ class TileWorker {
     void find_lines(Row* row, Index origin, const Line& line);
     void transform();
     template <class Kernel>
-    void transform(const Row& row, const Source& source, const Kernel& kernel);
-    void gather(const Row& row, const Source& source, Index pixels);
+    void transform(const Row& row, const Source& source, const Kernel& kernel, TileSum<C>* s);
+    Index sharing(Index row) const;
+    Index gather(Index first_row);
     void multiply(Index tiles, bool add, bool last);
     const Source& source_of(Index row) const;
     bool asks_for(Index row) const;
@@ -101,8 +104,9 @@ class TileWorker {
 
     const C** from_;
     C *line_, *gathered_;  // [pixel][channel or filter]
-    C *x_, *dy_;           // [point][tile][channel or column]
-    C *sums_, *taps_;      // [point or tap][block of columns][channel][column]
+    Index line_pixel_ = 0, line_step_ = 1;
+    C *x_, *dy_;       // [point][tile][channel or column]
+    C *sums_, *taps_;  // [point or tap][block of columns][channel][column]
 };
 
 }  // namespace tconv
