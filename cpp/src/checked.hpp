@@ -33,5 +33,7 @@ class Checked {
 /// Quotients rounded towards minus and plus infinity; b > 0.
 constexpr Index floor_div(Index a, Index b) { return a / b - (a % b < 0); }
 constexpr Index ceil_div(Index a, Index b) { return a / b + (a % b > 0); }
+/// The least multiple that is not less.
+constexpr Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
 
 }  // namespace tconv

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "parallel.hpp"
@@ -12,10 +14,11 @@ namespace tconv {
 
 template <class C>
 bool all_finite(const C* numbers, Index count) {
-    using Bits = std::conditional_t<sizeof(C) == 4, std::int32_t, std::int64_t>;
-    Bits others = 0;  // a difference is zero exactly where a number is finite
-    for (Index i = 0; i < count; ++i) others |= numbers[i] - numbers[i] == C(0) ? 0 : 1;
-    return others == 0;
+    using Bits = std::conditional_t<sizeof(C) == 4, std::uint32_t, std::uint64_t>;
+    constexpr Bits sign = Bits(1) << (8 * sizeof(C) - 1), least = Bits(1) << (std::numeric_limits<C>::digits - 1);
+    Bits all = 0;  // an exponent that is all ones, and it alone, is carried to where the sign was
+    for (Index i = 0; i < count; ++i) all |= (std::bit_cast<Bits>(numbers[i]) & ~sign) + least;
+    return (all & sign) == 0;
 }
 
 /// The same of many, in parallel.

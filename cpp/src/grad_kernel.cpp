@@ -2,6 +2,7 @@
 #include <tconv/conv_transpose.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <type_traits>
 
 #include "checked.hpp"
@@ -19,7 +20,7 @@ namespace tconv::detail {
 namespace {
 
 constexpr double serial_products = 1 << 18;      // fewer are not worth waking a thread
-constexpr double least_fast_products = 1 << 24;  // of direct, for a look at what is fast
+constexpr double least_fast_products = 1 << 24;  // of direct, fewer are not worth planning another way
 constexpr Index most_lane_pairs = 16;            // of a channel and a filter of a group
 constexpr Index most_shared_pairs = 8;           // of a filter and a tap
 
@@ -41,37 +42,15 @@ void add_parts(Index parts, Index numbers, const compute_t<T>* results, const Co
     });
 }
 
-/// Computes dkernel by a fast algorithm, or does nothing.
-template <class T>
-bool compute_fast(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, const Options& options,
-                  int threads) {
-    using C = compute_t<T>;
+/// How a fast algorithm is cut, where one is faster or asked for.
+template <class C>
+std::optional<TileCut> fast_cut(const KernelSums& sums, bool by_lanes, double products, const Options& options) {
+    const bool asked = options.algorithm == Algorithm::fast;
+    if (!asked && (options.algorithm == Algorithm::direct || by_lanes || products < least_fast_products)) return {};
     const GradientKernels<C>& gradient = gradient_kernels_for<C>(options.isa);
-    TileCut cut(g, options.data_format, gradient.tile_rows, gradient.width);
-    if (!cut.fast() || (options.algorithm != Algorithm::fast && !cut.faster())) return false;
-    const Layout x_layout(options.data_format, g.in_channels, extents_of(g, &Axis::in));
-    const Layout dy_layout(options.data_format, g.filters, extents_of(g, &Axis::out));
-    const Converters& converters = converters_for(options.isa);
-    const bool in_place = cut.parts == 1 && std::is_same_v<T, C>;
-    Buffer<C> parts(in_place ? 0 : cut.parts * cut.numbers(), options.memory);
-    C* results = parts.data();
-    if constexpr (std::is_same_v<T, C>) {
-        if (in_place) results = dkernel;
-    }
-    const TileWork<T> work{cut,
-                           x_layout,
-                           dy_layout,
-                           x,
-                           dy,
-                           results,
-                           !std::is_same_v<T, C> || x_layout.channel != 1,
-                           kernels_for<C>(options.isa),
-                           gradient,
-                           fast_kernels_for<C>(options.isa),
-                           converters};
-    run_units<TileWorker<T>>(work, threads, options.memory, [&cut] { return cut.shrink(); });
-    if (!in_place) add_parts(cut.parts, cut.numbers(), results, converters, dkernel, threads);
-    return true;
+    TileCut cut(sums, options.data_format, gradient.tile_rows, gradient.width);
+    if (!cut.fast() || (!asked && !cut.faster())) return {};
+    return cut;
 }
 
 template <class T>
@@ -82,25 +61,33 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
     double products = static_cast<double>(sums.numbers()) * static_cast<double>(g.batch);
     for (const Axis& axis : g.axes) products *= static_cast<double>(axis.in);
     if (products < serial_products) threads = 1;
-    if (options.algorithm != Algorithm::direct &&
-        (options.algorithm == Algorithm::fast || products >= least_fast_products) &&
-        compute_fast(g, x, dy, dkernel, options, threads))
-        return;
 
     const Layout x_layout(options.data_format, g.in_channels, extents_of(g, &Axis::in));
     const Layout dy_layout(options.data_format, g.filters, extents_of(g, &Axis::out));
     const Converters& converters = converters_for(options.isa);
+    const bool gathered = !std::is_same_v<T, C> || x_layout.channel != 1 || dy_layout.channel != 1;
+    const bool few = g.groups == 1 && !gathered && sums.filters * sums.taps <= most_shared_pairs;
+    const bool by_lanes = few || sums.channels * sums.filters <= std::min(most_lane_pairs, 2 * g.groups);
+    std::optional<TileCut> tiles = fast_cut<C>(sums, by_lanes, products, options);
+    const Index parts = tiles ? tiles->parts : sums.parts;
     // One part in the type of the sums needs no room of its own.
-    const bool in_place = sums.parts == 1 && std::is_same_v<T, C>;
-    Buffer<C> parts(in_place ? 0 : sums.parts * sums.numbers(), options.memory);
-    C* results = parts.data();
+    const bool in_place = parts == 1 && std::is_same_v<T, C>;
+    Buffer<C> apart(in_place ? 0 : parts * sums.numbers(), options.memory);
+    C* results = apart.data();
     if constexpr (std::is_same_v<T, C>) {
         if (in_place) results = dkernel;
     }
     const KernelWork<T> shared{sums, x_layout, dy_layout, x, dy, results};
-    const bool gathered = !std::is_same_v<T, C> || x_layout.channel != 1 || dy_layout.channel != 1;
-    const bool few = g.groups == 1 && !gathered && sums.filters * sums.taps <= most_shared_pairs;
-    if (few || sums.channels * sums.filters <= std::min(most_lane_pairs, 2 * g.groups)) {
+    if (tiles) {
+        const TileWork<T> work{shared,
+                               *tiles,
+                               gathered,
+                               kernels_for<C>(options.isa),
+                               gradient_kernels_for<C>(options.isa),
+                               fast_kernels_for<C>(options.isa),
+                               converters};
+        run_units<TileWorker<T>>(work, threads, options.memory, [&tiles] { return tiles->shrink(); });
+    } else if (by_lanes) {
         const Index lanes = few ? g.in_channels : g.groups;
         const Isa isa = isa_for<C>(options.isa, lanes);
         LanesWork<T> work{shared,
@@ -122,7 +109,7 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
         const OuterWork<T> work{shared, cut, kernels_for<C>(isa), gradient, converters};
         run_units<OuterWorker<T>>(work, threads, options.memory, [&cut] { return cut.shrink(); });
     }
-    if (!in_place) add_parts(sums.parts, sums.numbers(), results, converters, dkernel, threads);
+    if (!in_place) add_parts(parts, sums.numbers(), results, converters, dkernel, threads);
 }
 
 }  // namespace

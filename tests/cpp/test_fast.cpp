@@ -84,31 +84,33 @@ void check_fast(const Problem& p, std::uint64_t seed) {
     }
 }
 
-/// The input gradient: ordinary convolutions of the phases of dy. Direct where there is nothing to save.
+/// The gradients of the input and of the kernel. Direct where there is nothing to save.
 template <class T>
-void check_fast_gradient(const Problem& p, std::uint64_t seed) {
+void check_fast_gradient(Product product, const Problem& p, std::uint64_t seed) {
     const Tensors<T> tensors(p, seed);
     const auto largest = [](const std::vector<T>& numbers) {
         double most = 0;
         for (const T number : numbers) most = std::max(most, std::abs(static_cast<double>(widen(number))));
         return most;
     };
-    const double one_product = largest(tensors.dy) * largest(tensors.kernel);
-    const Exact expected = by_the_largest(exact(Product::grad_input, p, tensors), one_product);
+    const double one_product =
+        largest(tensors.dy) * largest(product == Product::grad_input ? tensors.kernel : tensors.x);
+    const Exact expected = by_the_largest(exact(product, p, tensors), one_product);
     for (const Isa isa : available_isas()) {
         const harness::Subject subject(std::string(name(isa)) + "/" + type_name<T>() + ", " + describe(p));
         Options options = p.options();
         options.isa = isa;
         options.algorithm = Algorithm::fast;
         options.threads = 1;
-        const std::vector<T> dx = compute(Product::grad_input, p, tensors, options);
-        check_close(expected, {}, dx);
+        const std::vector<T> gradient = compute(product, p, tensors, options);
+        check_close(expected, {}, gradient);
         for (const int threads : {2, 5}) {
             options.threads = threads;
-            CHECK(same_bits(compute(Product::grad_input, p, tensors, options), dx));
+            CHECK(same_bits(compute(product, p, tensors, options), gradient));
         }
     }
 }
+constexpr Product gradients[] = {Product::grad_input, Product::grad_kernel};
 
 bool is_fast(const Geometry<dynamic>& g, Options options, Index kernel_numbers) {
     const std::vector<float> kernel(static_cast<std::size_t>(kernel_numbers), 1);
@@ -176,7 +178,7 @@ TEST("fast/ends of axes") {
                 for (const DataFormat format : {DataFormat::channels_last, DataFormat::channels_first}) {
                     p.format = format;
                     check_fast<float>(p, 8);
-                    check_fast_gradient<float>(p, 9);
+                    for (const Product product : gradients) check_fast_gradient<float>(product, p, 9);
                 }
             }
         }
@@ -190,30 +192,82 @@ TEST("fast/random problems") {
     }
 }
 
-TEST("fast/input gradient, every scheme") {
+TEST("fast/gradients, every scheme") {
     for (Problem p : fast_problems()) {
         for (const DataFormat format : {DataFormat::channels_last, DataFormat::channels_first}) {
             p.format = format;
-            for_each_type([&]<class T>() { check_fast_gradient<T>(p, 6); });
-            Options options = p.options();
-            const Tensors<float> t(p, 6);
-            const std::vector<float> direct = [&] {
+            for (const Product product : gradients) {
+                for_each_type([&]<class T>() { check_fast_gradient<T>(product, p, 6); });
+                Options options = p.options();
+                const Tensors<float> t(p, 6);
                 options.algorithm = Algorithm::direct;
-                return compute(Product::grad_input, p, t, options);
-            }();
-            options.algorithm = Algorithm::fast;  // is another way
-            CHECK(!same_bits(compute(Product::grad_input, p, t, options), direct));
+                const std::vector<float> direct = compute(product, p, t, options);
+                options.algorithm = Algorithm::fast;  // is another way
+                CHECK(!same_bits(compute(product, p, t, options), direct));
+            }
         }
     }
+}
+
+// Sums over many pixels: of parts, and of so many boxes that some are transformed before others.
+TEST("fast/kernel gradient, many tiles") {
+    const std::vector<Problem> all = {
+        problem("parts", 2, 11, 5, 1, {cropped(1100, 4, 2, 1)}),
+        problem("parts, half of them rows' ends", 3, 7, 9, 1, {cropped(37, 4, 2, 1), cropped(31, 3, 1, 1)}),
+        problem("boxes", 1, 32, 32, 32, {cropped(12700, 4, 2, 1)}),
+        problem("pieces of channels and filters", 1, 150, 270, 1, {cropped(7, 4, 2, 1), cropped(5, 4, 2, 1)}),
+        problem("members of many phases", 1, 20, 33, 1, {cropped(30, 21, 7, 3), cropped(3, 2, 1)}),
+        problem("long lines turned for x alone", 1, 40, 2, 1, {cropped(8, 3, 1), cropped(140, 3, 2, 1, 4)}),
+        problem("pieces of a phase far apart", 1, 9, 6, 1, {cropped(70, 40, 1, 3)}),
+    };
+    for (Problem p : all) {
+        for (const DataFormat format : {DataFormat::channels_last, DataFormat::channels_first}) {
+            p.format = format;
+            check_fast_gradient<float>(Product::grad_kernel, p, 13);
+            check_fast_gradient<float16>(Product::grad_kernel, p, 14);
+        }
+    }
+}
+
+// More threads are given smaller units, which add the same numbers in the same order.
+TEST("fast/kernel gradient, many threads") {
+    const Problem p = problem("many threads", 2, 270, 300, 1, {cropped(9, 4, 2, 1), cropped(8, 4, 2, 1)});
+    const Tensors<float> t(p, 15);
+    Options options;
+    options.algorithm = Algorithm::fast;
+    options.threads = 1;
+    const std::vector<float> one = compute(Product::grad_kernel, p, t, options);
+    for (const int threads : {3, 16, 64}) {
+        options.threads = threads;
+        CHECK(same_bits(compute(Product::grad_kernel, p, t, options), one));
+    }
+}
+
+TEST("fast/kernel gradient, left to the model") {
+    const auto fast = [](const Problem& p) {
+        const Tensors<float> t(p, 16);
+        Options options = p.options();
+        const std::vector<float> automatic = compute(Product::grad_kernel, p, t, options);
+        options.algorithm = Algorithm::direct;
+        const bool direct = same_bits(compute(Product::grad_kernel, p, t, options), automatic);
+        options.algorithm = Algorithm::fast;
+        const bool same = same_bits(compute(Product::grad_kernel, p, t, options), automatic);
+        CHECK(direct || same);
+        return !direct;
+    };
+    CHECK(fast(problem("large", 1, 64, 64, 1, {cropped(28, 3, 1, 1), cropped(30, 3, 1, 1)})));
+    CHECK(!fast(problem("one tap", 1, 64, 64, 1, {cropped(28, 2, 2), cropped(30, 2, 2)})));
+    CHECK(!fast(problem("depthwise", 1, 64, 64, 64, {cropped(60, 4, 2, 1), cropped(60, 4, 2, 1)})));
+    CHECK(!fast(problem("small", 1, 8, 8, 1, {cropped(9, 4, 2, 1)})));
 }
 
 // A kernel of more than 8 MiB when it is transformed, which is not transformed as a whole.
 TEST("fast/input gradient, panels transformed when they are met") {
     for (const Index groups : {1, 2}) {
         Problem p = problem("large", 2, 285 * groups, 250 * groups, groups, {cropped(2, 4, 2, 1), cropped(2, 4, 2, 1)});
-        check_fast_gradient<float>(p, 11);
+        check_fast_gradient<float>(Product::grad_input, p, 11);
         p.format = DataFormat::channels_first;
-        check_fast_gradient<double>(p, 12);
+        check_fast_gradient<double>(Product::grad_input, p, 12);
     }
 }
 
@@ -238,10 +292,11 @@ TEST("fast/input gradient, which one it is can be asked") {
     CHECK_THROWS(ShapeError, grad_input_is_fast<float>(wrong), "grad_input_is_fast: ", "groups");
 }
 
-TEST("fast/input gradient, random problems") {
+TEST("fast/gradients, random problems") {
     for (std::uint64_t seed = 3200; seed < 3350; ++seed) {
         const Problem p = problems::random(seed);
-        for_each_type([&]<class T>() { check_fast_gradient<T>(p, seed); });
+        for (const Product product : gradients)
+            for_each_type([&]<class T>() { check_fast_gradient<T>(product, p, seed); });
     }
 }
 

@@ -64,9 +64,10 @@ TEST("kernels/gradients/outer") {
                         const harness::Subject subject(text({full, m, lines, add}));
                         const Index width = full != 0 ? kernels.width : kernels.width / 2, stride = kernels.width + 3;
                         const Index step = add ? kernels.tile_rows : kernels.tile_rows + 7;
+                        const Index column_step = kernels.width + (m % 3 == 0 ? 5 : 0);
                         // Lines to come are prefetched, which may not be a read.
                         const std::vector<T> rows = whole<T>(lines * step, 1);
-                        const std::vector<T> columns = whole<T>(lines * kernels.width, 2);
+                        const std::vector<T> columns = whole<T>(lines * column_step, 2);
                         std::vector<T> expected = whole<T>(m * stride, 3);
                         Guarded<T> c = guarded(expected);
                         std::vector<LineRun> runs{{0, lines, 0}};  // or with a gap: all but some lines
@@ -77,10 +78,10 @@ TEST("kernels/gradients/outer") {
                                 T sum = add ? at(expected, i * stride + j) : T(0);
                                 for (const LineRun& run : runs)
                                     for (Index k = run.first; k < run.last; ++k)
-                                        sum += at(rows, k * step + i) * at(columns, k * kernels.width + j);
+                                        sum += at(rows, k * step + i) * at(columns, k * column_step + j);
                                 expected[static_cast<std::size_t>(i * stride + j)] = sum;
                             }
-                        kernels.outer[full][m - 1]({rows.data(), step, columns.data(), runs.data(),
+                        kernels.outer[full][m - 1]({rows.data(), step, columns.data(), column_step, runs.data(),
                                                     static_cast<Index>(runs.size()), c.data(), stride, add});
                         check_same(c, expected);
                     }

@@ -207,3 +207,21 @@ TEST("overflow/batches of empty images take no time") {
         CHECK(kernel[0] == 0 && kernel[1] == 0);
     }
 }
+
+// A fast algorithm would look for places that are no numbers of 64 bits.
+TEST("overflow/steps far beyond the output") {
+    constexpr Index far = 1ll << 39, filters = 1 << 20;
+    Geometry<dynamic> g;
+    g.in_channels = 1;
+    g.filters = filters;
+    g.axes = {{64, 1, 2, far, 32 * far, 0}};
+    const std::vector<float> x(64, 2), dy(filters, 3);
+    for (const Algorithm algorithm : {Algorithm::automatic, Algorithm::fast}) {
+        Options options;
+        options.algorithm = algorithm;
+        std::vector<float> dkernel(2 * filters, -1);
+        conv_transpose_grad_kernel<float>(g, x.data(), dy.data(), dkernel.data(), options);
+        for (Index f = 0; f < filters; ++f) CHECK(dkernel[static_cast<std::size_t>(f)] == 6);
+        for (Index f = filters; f < 2 * filters; ++f) CHECK(dkernel[static_cast<std::size_t>(f)] == 0);
+    }
+}

@@ -75,6 +75,25 @@ def test_no_algorithm_changes_the_input_gradient_beyond_rounding(problem, dtype)
         assert threads.tobytes() == dx.tobytes()
 
 
+@given(problems(), st.sampled_from(("float32", "float64", "float16")))
+def test_no_algorithm_changes_the_kernel_gradient_beyond_rounding(problem, dtype):
+    x, kernel, _, how = problem
+    how = {key: value for key, value in how.items() if key != "activation"}
+    dy = np.random.default_rng(2).standard_normal(tconv.conv_transpose(x, kernel, **how).shape).astype(dtype)
+    x = x.astype(dtype)
+    wide = [array.astype(np.float64) for array in (x, dy)]
+    expected = tconv.conv_transpose_grad_kernel(*wide, kernel.shape, algorithm="direct", **how)
+    beyond = np.abs(x).max(initial=1).astype(float) * np.abs(dy).max(initial=1)  # a product of the neighbours'
+    size = tconv.conv_transpose_grad_kernel(*map(np.abs, wide), kernel.shape, **how).max(initial=beyond)
+    unit = np.finfo(np.float64 if dtype == "float64" else np.float32).eps
+    rounding = 8 * unit * size + np.finfo(dtype).eps * np.abs(expected) + np.finfo(dtype).tiny
+    for algorithm in ALGORITHMS:
+        dkernel = tconv.conv_transpose_grad_kernel(x, dy, kernel.shape, algorithm=algorithm, **how)
+        assert (np.abs(dkernel - expected) <= rounding).all(), algorithm
+        threads = tconv.conv_transpose_grad_kernel(x, dy, kernel.shape, algorithm=algorithm, num_threads=3, **how)
+        assert threads.tobytes() == dkernel.tobytes()
+
+
 @given(problems())
 def test_direct_takes_examples_one_by_one(problem):
     x, kernel, bias, how = problem
@@ -124,6 +143,8 @@ def test_unknown_algorithms_are_refused(value):
         tconv.Plan(kernel, algorithm=value)
     with pytest.raises(ValueError, match="algorithm="):
         tconv.conv_transpose_grad_input(x, kernel, x.shape, algorithm=value)
+    with pytest.raises(ValueError, match="conv_transpose_grad_kernel: algorithm="):
+        tconv.conv_transpose_grad_kernel(x, x, kernel.shape, algorithm=value)
 
 
 @pytest.mark.parametrize("value", [None, 1, b"fast", ["fast"], np.str_])
@@ -151,4 +172,6 @@ def test_a_layer_takes_it_from_its_config_alone():
         layer.algorithm = algorithm
         y, pullback = layer.vjp(x)
         dx = tconv.conv_transpose_grad_input(y, layer.kernel.numpy(), x.shape, strides=2, algorithm=algorithm)
-        assert pullback(y)[0].tobytes() == dx.tobytes()
+        dkernel = tconv.conv_transpose_grad_kernel(x, y, layer.kernel.shape, strides=2, algorithm=algorithm)
+        found, weights = pullback(y)
+        assert found.tobytes() == dx.tobytes() and weights[0].tobytes() == dkernel.tobytes()

@@ -55,7 +55,8 @@ bool grad_input_is_fast(const Geometry<N>& g, const Options& options = {}) {
     return detail::grad_input_is_fast<T>(g, options);
 }
 
-/// dkernel[k,f,c] = sum over (n,i,o) with i*stride + k*dilation == o + crop of x[n,i,c]*dy[n,o,f].
+/// dkernel[k,f,c] = sum over (n,i,o) with i*stride + k*dilation == o + crop of x[n,i,c]*dy[n,o,f]. By a fast algorithm
+/// an infinity or NaN of x or dy makes NaN of all taps of its channel or filter.
 template <class T, int N>
 void conv_transpose_grad_kernel(const Geometry<N>& g, const T* x, const T* dy, T* dkernel,
                                 const Options& options = {}) {

@@ -26,8 +26,6 @@ constexpr double least_gain = 1.05;
 // Columns of a depthwise block.
 constexpr Index depthwise_columns = 64;
 
-Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
-
 }  // namespace
 
 Columns::Columns(const Geometry<dynamic>& g, Direction direction_, const PanelShape& panel_)

@@ -42,8 +42,6 @@ std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::*
     return extents;
 }
 
-Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
-
 /// How much more than it is a window's row is called, so that it is the row of its phases' targets in steps.
 Index renaming(const Window& window, std::size_t axis, const AxisMap& map) {
     return floor_div(map.target(window.first()[axis], 0), map.target_step);

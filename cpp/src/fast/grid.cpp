@@ -16,8 +16,6 @@ constexpr Index streamed_bytes = 2 << 20;               // weights that one work
 constexpr Index per_line = 2;                           // storing a line of a box, in tiles
 constexpr Index line_bytes = 64, conflict_bytes = 512;  // rows so far apart meet in few places of a cache
 
-Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
-
 /// Boxes of at most `most` tiles, cut so that few rows of the micro-kernels' strips are empty, and, where tiles are
 /// stored line by line, few lines are cut.
 Boxes cut_boxes(const std::vector<Index>& extents, Index most, Index strip, bool lines) {

@@ -12,8 +12,6 @@ namespace {
 constexpr Index numbers_together = 1 << 14;  // outputs that are turned, and stay in a cache
 constexpr Index turned_together = 16;        // rows: a multiple of any vector's width
 
-Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
-
 }  // namespace
 
 /// Rows of outputs that are turned together, at most.

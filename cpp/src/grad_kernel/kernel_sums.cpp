@@ -22,6 +22,11 @@ std::vector<Index> with_batch(const Geometry<dynamic>& g) {
 
 }  // namespace
 
+Index parts_of(Index boxes, Index numbers, Index units) {
+    const Index most = parts_bytes / static_cast<Index>(sizeof(double)) / numbers;
+    return std::clamp<Index>(std::min({ceil_div(wanted_units, units), boxes / boxes_of_part, most}), 1, wanted_units);
+}
+
 KernelSums::KernelSums(const Geometry<dynamic>& g_)
     : g(g_),
       channels(g_.in_channels / g_.groups),
@@ -32,9 +37,7 @@ KernelSums::KernelSums(const Geometry<dynamic>& g_)
     const Index of_group = taps * filters * channels;
     const Index units = ceil_div(channels, unit_channels) * ceil_div(taps * filters, unit_columns) *
                         ceil_div(g.groups, std::max<Index>(unit_sums / of_group, 1));
-    const Index most = parts_bytes / static_cast<Index>(sizeof(double)) / numbers();
-    parts = std::clamp<Index>(std::min({ceil_div(wanted_units, units), boxes.count() / boxes_of_part, most}), 1,
-                              wanted_units);
+    parts = parts_of(boxes.count(), numbers(), units);
 }
 
 }  // namespace tconv

@@ -13,6 +13,10 @@ namespace tconv {
 /// Boxes whose sums are added in the sums' own type before they go into a total in double.
 inline constexpr Index boxes_of_total = 64;
 
+/// Parts of so many boxes, of a kernel of so many numbers that is cut to so many units: none of them 0. Where there
+/// are few units, threads are to have parts.
+Index parts_of(Index boxes, Index numbers, Index units);
+
 struct KernelSums {
     const Geometry<dynamic>& g;
     Index taps = 1, channels, filters;  // channels and filters of a group

@@ -2,18 +2,11 @@
 #include "grad_kernel/outer_worker.hpp"
 
 #include <algorithm>
-#include <cstdint>
-#include <type_traits>
 
 #include "checked.hpp"
+#include "finite.hpp"
 
 namespace tconv {
-namespace {
-
-constexpr Index round_up(Index n, Index multiple) { return ceil_div(n, multiple) * multiple; }
-
-}  // namespace
-
 template <class T>
 OuterWorker<T>::OuterWorker(const OuterWork<T>& work, Carver& carver)
     : work_(work),
@@ -134,17 +127,12 @@ void OuterWorker<T>::multiply(C* sums, bool add) {
 /// Whether all numbers are finite of the pixels of x that some tap leads out of dy.
 template <class T>
 bool OuterWorker<T>::finite() const {
-    using Bits = std::conditional_t<sizeof(C) == 4, std::int32_t, std::int64_t>;
-    Bits others = 0;
     for (Index line = 0, p = 0; p < pixels_; ++line) {
         const bool all = segments_.line_clipped(line);
-        for (Index i = 0; i < length_; ++i, ++p) {
-            if (!all && !segments_.pixel_clipped(i)) continue;
-            const C* x = x_pixels_[p];
-            for (Index n = 0; n < channels_; ++n) others |= x[n] - x[n] == C(0) ? 0 : 1;
-        }
+        for (Index i = 0; i < length_; ++i, ++p)
+            if ((all || segments_.pixel_clipped(i)) && !all_finite(x_pixels_[p], channels_)) return false;
     }
-    return others == 0;
+    return true;
 }
 
 /// Tap by tap, with zeros for the pixels of x that meet nothing: zero times infinity is not zero.

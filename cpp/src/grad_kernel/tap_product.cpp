@@ -35,6 +35,8 @@ std::vector<TapAxis> tap_axes(const Axis& axis, bool plain) {
                                        phase.residue - axis.crop + axis.stride * (tap * spread - phase.shift)});
         }
     }
+    for (TapAxis& set : sets)
+        std::sort(set.members.begin(), set.members.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
     std::erase_if(sets, [](const TapAxis& set) { return set.members.empty(); });
     return sets;
 }

@@ -1,9 +1,8 @@
 // Fast kernel gradients: taps of a phase that are computed together, tile of pixels by tile of pixels.
 //
-// Through the taps t + m*tap_step of one phase, m = 0, 1, ..., the pixel i meets its phase's outputs i, i + d', i +
-// 2d',
-// ... So the gradient of those taps is a correlation of x with the outputs of the phase, and F(m, q) gives m taps of q
-// pixels through m + q - 1 products, whose sums over all tiles are transformed once: docs/fast-algorithms.md.
+// Through the taps of one phase, t + m*tap_step with m = 0, 1, ..., pixel i meets the phase's outputs i + m*spread: the
+// gradient of those taps is a correlation of x with these outputs. F(m, q) makes m taps of q pixels by m + q - 1
+// products, whose sums over all tiles are transformed once: docs/fast-algorithms.md.
 #pragma once
 
 #include <tconv/geometry.hpp>
@@ -24,14 +23,16 @@ struct TapAxis {
     Scheme scheme = Scheme::one;  // its outputs are the taps, and its taps the pixels of a tile
     Index in, out, stride;
     Index spread = 1;               // from a tile's pixel to its next one
-    Index lattices = 1, tiles = 0;  // of pixels `spread` apart; of each of them
-    std::vector<Member> members;
+    Index lattices = 1, tiles = 0;  // lattices of pixels `spread` apart; tiles of each
+    std::vector<Member> members;    // by `at`
 
     TapAxis(const Axis& axis, Index taps, Index spread);
 
     Index taps() const { return outputs_of(scheme); }
     Index pixels() const { return taps_of(scheme); }
     Index points() const { return points_of(scheme); }
+    /// From a tile's pixel to its next one's output.
+    Index step() const { return stride * spread; }
     /// All tiles, and the first pixel of one.
     Index all_tiles() const { return lattices * tiles; }
     Index first_pixel(Index tile) const { return tile / tiles + spread * pixels() * (tile % tiles); }
@@ -51,8 +52,10 @@ struct TapProduct {
     TapProduct(std::vector<TapAxis> axes, Index batch);
 };
 
-/// Channels first: whether all pixels of a line are turned, of which each of so many members needs one in `step`.
+/// Channels first: whether all pixels of a line are turned, of which each of so many members needs one in `step`; and
+/// the members' `at` are at most so many steps apart.
 constexpr bool turns_all(Index step, Index members) { return step <= 3 * members; }
+inline constexpr Index turned_steps = 8;
 
 /// All taps of a kernel, each in one product.
 std::vector<TapProduct> tap_products(const Geometry<dynamic>& g);

@@ -3,6 +3,7 @@
 
 #include <tconv/options.hpp>
 
+#include "grad_kernel/kernel_sums.hpp"
 #include "grad_kernel/tap_product.hpp"
 
 namespace tconv {
@@ -17,18 +18,16 @@ struct TileCut {
         Index product, first, last;  // members
     };
 
-    const Geometry<dynamic>& g;
+    const KernelSums& sums;
     bool turned;  // channels come first
     std::vector<TapProduct> products;
-    Index taps = 1, channels, filters;                            // of the kernel; of a group
     Index tile_rows, width;                                       // of the micro-kernels
     Index unit_channels = 1, unit_filters = 1, unit_members = 1;  // at most
     Index parts = 1;                                              // of the boxes, each summed into numbers of its own
     std::vector<Run> runs;
 
-    TileCut(const Geometry<dynamic>& g, DataFormat format, Index tile_rows, Index width);
+    TileCut(const KernelSums& sums, DataFormat format, Index tile_rows, Index width);
 
-    Index numbers() const { return taps * filters * g.in_channels; }
     Index channel_pieces() const;
     Index filter_pieces() const;
     Index units() const;
@@ -36,7 +35,7 @@ struct TileCut {
     /// The box that a part of a product begins with.
     Index first_box(const TapProduct& product, Index part) const;
 
-    /// Whether some axis has a scheme.
+    /// Whether some axis has a scheme, and no place in a tensor is too far to be counted.
     bool fast() const;
     /// Whether it is faster than direct, by a model of their times: by shapes, data format and instruction set alone.
     bool faster() const;

@@ -2,9 +2,8 @@
 // point by point over all tiles, and transforms the sums to taps.
 #pragma once
 
-#include <vector>
-
 #include "carver.hpp"
+#include "checked.hpp"
 #include "grad_kernel/tile_cut.hpp"
 #include "half.hpp"
 #include "kernels/gradient_table.hpp"
@@ -13,14 +12,10 @@
 
 namespace tconv {
 
-/// What all workers of a fast kernel gradient share.
 template <class T>
-struct TileWork {
+struct TileWork : KernelWork<T> {
     const TileCut& cut;
-    const Layout &x_layout, &dy_layout;
-    const T *x, *dy;
-    compute_t<T>* results;  // [part][tap][filter of a group][channel]
-    bool gathered;          // tensors are turned or converted line by line
+    bool gathered;  // tensors are turned or converted line by line
     const Kernels<compute_t<T>>& kernels;
     const GradientKernels<compute_t<T>>& gradient;
     const FastKernels<compute_t<T>>& transforms;
@@ -51,8 +46,8 @@ class TileWorker {
     /// A tensor as it is read.
     struct Source {
         const T* numbers;
-        Index pixels, step;  // from a pixel of a tile to the next: pixels, and numbers
-        Index channel_step;
+        Index pixels;              // from a pixel of a tile to the next
+        Index step, channel_step;  // numbers from a pixel of a line to the next
         Index count;               // of channels
         Index entries, tile_step;  // of a tile; numbers of one at a point
     };
@@ -64,8 +59,7 @@ class TileWorker {
     template <class Line>
     void find_lines(Row* row, Index origin, const Line& line);
     void transform();
-    template <class Kernel>
-    void transform(const Row& row, const Source& source, const Kernel& kernel, TileSum<C>* s);
+    void transform(const Row& row, const Source& source, void (*kernel)(const TileSum<C>&), TileSum<C>* s);
     Index sharing(Index row) const;
     Index gather(Index first_row);
     void multiply(Index tiles, bool add, bool last);
@@ -77,9 +71,12 @@ class TileWorker {
 
     Index members() const { return last_member_ - first_member_; }
     Index columns() const { return members() * filters_; }
+    /// Numbers of a point's sums that the unit has.
+    Index used() const { return ceil_div(columns(), cut_.width) * strip_; }
 
     const TileWork<T>& work_;
     const TileCut& cut_;
+    const KernelSums& order_;
     std::size_t rank_;
     Index x_step_, dy_step_;   // numbers of a tile at a point
     Index strip_, sums_size_;  // numbers of sums from a block of columns to the next, and of a point
@@ -107,6 +104,7 @@ class TileWorker {
     Index line_pixel_ = 0, line_step_ = 1;
     C *x_, *dy_;       // [point][tile][channel or column]
     C *sums_, *taps_;  // [point or tap][block of columns][channel][column]
+    double* totals_;   // of the taps, where boxes are many
 };
 
 }  // namespace tconv

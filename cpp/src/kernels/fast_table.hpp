@@ -83,15 +83,14 @@ struct WeighPlanes {
     void (*by[schemes][schemes])(const WeightRows<From, T>&);
 };
 
-/// A sum of lines, to[row*to_step + i] = sum over l < lines of weights[l] * from[l][row*from_step + i], row < rows,
-/// i < n. A line may be where the sum goes.
+/// A sum of lines, to[i] = sum over l < lines of weights[l] * from[l][i], i < n. A line may be where the sum goes.
 template <class T>
 struct LineSum {
     const T* const* from;
     const T* weights;
-    Index lines, rows, from_step;
+    Index lines;
     T* to;
-    Index to_step, n;
+    Index n;
 };
 
 /// Tiles' pixels, whose numbers are a sum of lines, transformed along an axis,
@@ -132,8 +131,9 @@ struct FastKernels {
     using FinishRows = void(const T* from, Index step, T* const* to, Index n, const T* bias, Finish<T> how, TileRun run,
                             Index ahead);
     FinishRows *finish[schemes], *finish_plane[schemes][schemes];
+    /// See LineSum.
     void (*sum_lines)(const LineSum<T>&);
-    /// By scheme, where M is G, and B.
+    /// See TileSum; by scheme, where M is G, and B.
     void (*weigh_tiles[schemes])(const TileSum<T>&);
     void (*analyse_tiles[schemes])(const TileSum<T>&);
 };

@@ -120,7 +120,7 @@ template <class T>
 struct GradientKernels {
     Isa isa;
     Index tile_rows, width;  // of a full tile
-    /// [0] columns of half a width, which still lie `width` apart, [1] of a full one; [m-1] rows.
+    /// [0] columns of half a width, [1] of a full one; [m-1] rows.
     void (*outer[2][most_gradient_rows])(const Outer<T>&);
     void (*strip[2][most_gradient_rows])(const Strip<T>&);
     /// [v-1] blocks of v vectors, width / 2 numbers each, of which only the last may be in part.

@@ -80,7 +80,7 @@ class ConvTranspose(BaseConv):
             bias_constraint: the same for the bias.
             groups: input channel block g feeds output channel block g; divides both.
             allow_strided_dilation: permits strides and dilation_rate above 1 together.
-            algorithm: "auto", "direct" or "fast", how the output and the gradient of the input are computed: see
+            algorithm: "auto", "direct" or "fast", how the output and the gradients are computed: see
                 `tconv.conv_transpose`.
             trainable: whether training changes the weights.
             name: None for an automatic one.

@@ -63,7 +63,8 @@ class TransposedConvolution:
         return ops.conv_transpose_grad_input(dz, self._kernel, shape, algorithm=self._algorithm, **self._geometry)
 
     def kernel_gradient(self, x: Array, dz: Array) -> Array:
-        return ops.conv_transpose_grad_kernel(x, dz, self._kernel.shape, **self._geometry)
+        shape = self._kernel.shape
+        return ops.conv_transpose_grad_kernel(x, dz, shape, algorithm=self._algorithm, **self._geometry)
 
 
 class Product:
