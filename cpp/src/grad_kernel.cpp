@@ -20,7 +20,7 @@ namespace tconv::detail {
 namespace {
 
 constexpr double serial_products = 1 << 18;      // fewer are not worth waking a thread
-constexpr double least_fast_products = 1 << 24;  // of direct, fewer are not worth planning another way
+constexpr double least_fast_products = 1 << 24;  // of direct: fewer are not worth planning another way
 constexpr Index most_lane_pairs = 16;            // of a channel and a filter of a group
 constexpr Index most_shared_pairs = 8;           // of a filter and a tap
 

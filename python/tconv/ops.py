@@ -245,7 +245,8 @@ def conv_transpose_grad_kernel(
         groups: as in conv_transpose.
         data_format: as in conv_transpose.
         out: where to write the gradient: C-contiguous, of its shape and dtype, overlapping no argument.
-        algorithm: "auto", "direct" or "fast", as in conv_transpose: here both x and dy are transformed.
+        algorithm: "auto", "direct" or "fast", as in conv_transpose: here both x and dy are transformed. Where they hold
+            infinities or NaN, "fast" may give NaN for all taps of their channel or filter.
         num_threads: at least 1; None for the default. The gradient does not depend on it.
 
     Returns:

@@ -22,6 +22,11 @@ std::vector<Index> with_batch(const Geometry<dynamic>& g) {
 
 }  // namespace
 
+Index even_part(Index extent, Index most, Index step) {
+    const Index parts = ceil_div(extent, std::max(most, step));
+    return parts <= 1 ? std::max<Index>(extent, 1) : std::min(extent, round_up(ceil_div(extent, parts), step));
+}
+
 Index parts_of(Index boxes, Index numbers, Index units) {
     const Index most = parts_bytes / static_cast<Index>(sizeof(double)) / numbers;
     return std::clamp<Index>(std::min({ceil_div(wanted_units, units), boxes / boxes_of_part, most}), 1, wanted_units);

@@ -25,12 +25,6 @@ Index cycles(Index rows, Index columns, Index tile_rows, Index width) {
     return columns / width * strip(2) + (rest == 0 ? 0 : strip(rest > width / 2 ? 2 : 1));
 }
 
-/// Even parts of at most `most`, multiples of `step` where they are parts.
-Index part(Index extent, Index most, Index step) {
-    const Index parts = ceil_div(extent, std::max(most, step));
-    return parts <= 1 ? std::max<Index>(extent, 1) : std::min(extent, ceil_div(ceil_div(extent, parts), step) * step);
-}
-
 }  // namespace
 
 OuterCut::OuterCut(const KernelSums& sums_, bool gathered_, Index tile_rows_, Index width_)
@@ -43,7 +37,7 @@ OuterCut::OuterCut(const KernelSums& sums_, bool gathered_, Index tile_rows_, In
     // Dealing dy's numbers to blocks of few costs more than to blocks of many.
     swapped = cycles(all, sums.channels, tile_rows, width) + 2 * all < cycles(sums.channels, all, tile_rows, width);
     in_place = !gathered && !swapped && all <= most_met;
-    channels = part(sums.channels, swapped ? most_columns : most_rows, swapped ? width : tile_rows);
+    channels = even_part(sums.channels, swapped ? most_columns : most_rows, swapped ? width : tile_rows);
     cut_pairs(most_pairs);
     if (tiles.count() == 1 && channels == sums.channels) {
         bundle = bundle_sums / (pairs() * channels);
@@ -59,9 +53,9 @@ void OuterCut::cut_pairs(Index most) {
     const std::size_t rank = sums.g.axes.size();
     std::vector<Index> extents{sums.filters}, size(rank + 1, 1);
     for (const Axis& axis : sums.g.axes) extents.push_back(axis.kernel);
-    size[0] = part(sums.filters, gathered ? std::max(most / sums.taps, width) : most, width);
+    size[0] = even_part(sums.filters, gathered ? std::max(most / sums.taps, width) : most, width);
     most /= size[0];
-    for (std::size_t a = rank; a > 0; most /= size[a--]) size[a] = part(extents[a], most, 1);
+    for (std::size_t a = rank; a > 0; most /= size[a--]) size[a] = even_part(extents[a], most, 1);
     tiles = Boxes(extents, size);
     tiles_of_unit = std::min(tiles_of_unit, tiles.count());
 }
@@ -76,7 +70,7 @@ bool OuterCut::shrink() {
     } else if (bundle > 1) {
         bundle = ceil_div(bundle, 2);
     } else if (channels >= 2 * least_channels) {
-        channels = part(sums.channels, channels / 2, swapped ? width : tile_rows);
+        channels = even_part(sums.channels, channels / 2, swapped ? width : tile_rows);
     } else if (pairs() >= 2 * least_pairs) {
         cut_pairs(pairs() / 2);
     } else {

@@ -189,21 +189,14 @@ void OuterWorker<T>::store(Index group, const C* sums) const {
             scale *= order_.g.axes[a].kernel;
         }
         C* to = results + (number * order_.filters + tile_first_[0]) * order_.g.in_channels;
-        for (Index f = 0; f < filters;) {
-            const Index pair = tap * filters + f;
-            if (cut_.swapped) {
-                for (Index c = 0; c < channels_; c += width)
-                    std::copy_n(sums + c / width * strip_ + pair * width, std::min(width, channels_ - c), to + c);
-                ++f;
-                to += order_.g.in_channels;
-            } else {
-                const Index some = std::min(filters - f, width - pair % width);
-                work_.kernels.turn(sums + pair / width * strip_ + pair % width, width, to, order_.g.in_channels,
-                                   channels_, some);
-                f += some;
-                to += some * order_.g.in_channels;
-            }
+        const Index first = tap * filters, last = first + filters;
+        if (!cut_.swapped) {
+            turn_columns(work_.kernels, sums, strip_, width, first, last, channels_, to, order_.g.in_channels);
+            continue;
         }
+        for (Index pair = first; pair < last; ++pair, to += order_.g.in_channels)
+            for (Index c = 0; c < channels_; c += width)
+                std::copy_n(sums + c / width * strip_ + pair * width, std::min(width, channels_ - c), to + c);
     }
 }
 

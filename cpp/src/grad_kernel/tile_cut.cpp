@@ -23,12 +23,6 @@ constexpr double least_gain = 1.04, least_gain_turned = 1.15;  // or direct it i
 
 double number(Index n) { return static_cast<double>(n); }
 
-/// Even parts of at most `most`, multiples of `step` where they are parts.
-Index part(Index extent, Index most, Index step) {
-    const Index parts = ceil_div(extent, std::max(most, step));
-    return parts <= 1 ? extent : std::min(extent, round_up(ceil_div(extent, parts), step));
-}
-
 Index boxes(const TapProduct& product) { return ceil_div(product.tiles, tiles_of_box); }
 
 /// Lines that are read for all points along all axes but the last, of x or of dy.
@@ -68,7 +62,7 @@ TileCut::TileCut(const KernelSums& sums_, DataFormat format, Index tile_rows_, I
       products(tap_products(sums.g)),
       tile_rows(tile_rows_),
       width(width_) {
-    unit_channels = part(sums.channels, most_channels, tile_rows);
+    unit_channels = even_part(sums.channels, most_channels, tile_rows);
     Index most_members = 1, most_boxes = 1;
     for (const TapProduct& product : products) {
         most_members = std::max(most_members, product.members);
@@ -79,7 +73,7 @@ TileCut::TileCut(const KernelSums& sums_, DataFormat format, Index tile_rows_, I
     if (turned)
         for (const TapProduct& product : products)
             sharing = std::max(sharing, static_cast<Index>(product.axes.back().members.size()));
-    unit_filters = part(sums.filters, std::max(most_columns / sharing, width), width);
+    unit_filters = even_part(sums.filters, std::max(most_columns / sharing, width), width);
     unit_members = std::clamp<Index>(most_columns / unit_filters, 1, most_members);
     find_runs();
     parts = parts_of(most_boxes, sums.numbers(), units());
@@ -155,11 +149,11 @@ double TileCut::direct_time() const {
 
 bool TileCut::shrink() {
     if (unit_channels >= 2 * least_channels) {
-        unit_channels = part(sums.channels, unit_channels / 2, tile_rows);
+        unit_channels = even_part(sums.channels, unit_channels / 2, tile_rows);
     } else if (unit_members > 1 && columns() >= 2 * least_columns) {
         unit_members = ceil_div(unit_members, 2);
     } else if (unit_filters >= 2 * least_columns) {
-        unit_filters = part(sums.filters, unit_filters / 2, width);
+        unit_filters = even_part(sums.filters, unit_filters / 2, width);
     } else {
         return false;
     }

@@ -84,7 +84,7 @@ void TileWorker<T>::plan_x(Index batch, Index tiles, Index place) {
 template <class T>
 void TileWorker<T>::plan_dy(Index batch, Index tiles, Index place) {
     const Layout& layout = work_.dy_layout;
-    const Index pixels = tiles * along_->pixels() + along_->taps() - 1, step = along_->stride * along_->spread;
+    const Index pixels = tiles * along_->pixels() + along_->taps() - 1, step = along_->step();
     for (Index m = first_member_; m < last_member_; ++m) {
         Index rest = m;
         for (std::size_t a = rank_; a-- > 0;) {
@@ -102,7 +102,7 @@ void TileWorker<T>::plan_dy(Index batch, Index tiles, Index place) {
         row.to = dy_ + place * dy_step_ + (m - first_member_) * filters_;
         find_lines(&row, batch * layout.batch + first * layout.axes.back(), [&](std::size_t a, Index e, Index* at) {
             const TapAxis& axis = product_->axes[a];
-            const Index pixel = member_[a] + e * axis.stride * axis.spread;
+            const Index pixel = member_[a] + e * axis.step();
             *at = pixel * layout.axes[a];
             const bool inside = pixel >= 0 && pixel < axis.out;
             return inside ? pixel_signs[static_cast<std::size_t>(axis.scheme)][point_[a]][e] : 0;

@@ -200,7 +200,6 @@ void TileWorker<T>::add_to_taps(Index point) {
 /// The sums, as [tap][filter][channel].
 template <class T>
 void TileWorker<T>::store() const {
-    const Index width = cut_.width;
     C* const results = work_.results + part_ * order_.numbers() + group_ * order_.channels + first_channel_;
     for (Index m = first_member_; m < last_member_; ++m)
         for (Index t = 0; t < product_->taps; ++t) {
@@ -214,15 +213,10 @@ void TileWorker<T>::store() const {
                 rest /= axis.taps();
                 scale *= order_.g.axes[a].kernel;
             }
-            C* to = results + (tap * order_.filters + first_filter_) * order_.g.in_channels;
-            const C* const sums = taps_ + t * sums_size_;
-            for (Index column = (m - first_member_) * filters_, end = column + filters_; column < end;) {
-                const Index some = std::min(end - column, width - column % width);
-                work_.kernels.turn(sums + column / width * strip_ + column % width, width, to, order_.g.in_channels,
-                                   channels_, some);
-                column += some;
-                to += some * order_.g.in_channels;
-            }
+            C* const to = results + (tap * order_.filters + first_filter_) * order_.g.in_channels;
+            const Index column = (m - first_member_) * filters_;
+            turn_columns(work_.kernels, taps_ + t * sums_size_, strip_, cut_.width, column, column + filters_,
+                         channels_, to, order_.g.in_channels);
         }
 }
 

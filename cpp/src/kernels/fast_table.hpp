@@ -36,6 +36,13 @@ inline constexpr float output_weights[schemes][3][4] = {{{1}},
 /// The points whose products an output is a sum of, as bits: where A is not zero.
 inline constexpr unsigned char points_of_output[schemes][3] = {
     {0b1}, {0b011, 0b110}, {0b0111, 0b0110, 0b1110}, {0b0111, 0b1110}};
+static_assert([] {
+    for (int s = 0; s < schemes; ++s)
+        for (int o = 0; o < 3; ++o)
+            for (int p = 0; p < 4; ++p)
+                if ((output_weights[s][o][p] != 0) != ((points_of_output[s][o] >> p & 1) != 0)) return false;
+    return true;
+}());
 
 constexpr Index points_of(Scheme s) { return s == Scheme::one ? 1 : s == Scheme::two_by_two ? 3 : 4; }
 constexpr Index outputs_of(Scheme s) { return s == Scheme::one ? 1 : s == Scheme::three_by_two ? 3 : 2; }

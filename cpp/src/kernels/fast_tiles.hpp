@@ -101,7 +101,7 @@ inline TCONV_INLINE void sum_tile(const TileSum<typename V::value>& s, Index at,
     });
 }
 
-/// See FastKernels::sum_tiles.
+/// See FastKernels::weigh_tiles and analyse_tiles.
 template <class V, Scheme S, bool Weights>
 void sum_tiles(const TileSum<typename V::value>& s) {
     constexpr Index W = V::width;
