@@ -42,6 +42,16 @@ Index Boxes::points_of(Index box) const {
     return product;
 }
 
+Boxes::Slabs Boxes::slabs_of(Index box) const {
+    Slabs slabs{1, 1};
+    for (std::size_t a = extents_.size(); a-- > 0;) {
+        const Index first = box % counts_[a] * size_[a], extent = std::min(first + size_[a], extents_[a]) - first;
+        if (extent > 1) slabs = {extent, slabs.count * slabs.points};
+        box /= counts_[a];
+    }
+    return slabs;
+}
+
 void Boxes::locate(Index box, Index* first, Index* last) const {
     for (std::size_t a = extents_.size(); a-- > 0;) {
         first[a] = box % counts_[a] * size_[a];

@@ -22,6 +22,11 @@ class Boxes {
     Index points() const;
     /// The points of one box.
     Index points_of(Index box) const;
+    /// The same as so many slabs, across the first axis that it has several points along, of so many points each.
+    struct Slabs {
+        Index count, points;
+    };
+    Slabs slabs_of(Index box) const;
     /// The points [first, last) of a box along each axis.
     void locate(Index box, Index* first, Index* last) const;
 

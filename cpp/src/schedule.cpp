@@ -74,9 +74,10 @@ struct BoxCosts {
     BoxCosts(const FastGrid& grid, Index box) {
         const FastWindow& w = grid.window;
         const double tiles = number(grid.boxes.points_of(box)), width = number(grid.columns.columns.panel.width);
-        analysed = grid.plain ? 0 : tiles * number(w.parts * w.points) * per_analysed;
-        panel = tiles * number(w.points) * width *
-                (number(w.parts * grid.columns.columns.source_channels) + (grid.plain ? 0 : per_synthesised));
+        analysed = grid.plain ? 0 : tiles * number(w.products) * per_analysed;
+        panel = tiles * width *
+                (number(w.products * grid.columns.columns.source_channels) +
+                 (grid.plain ? 0 : number(w.points) * per_synthesised));
         pixels = number(grid.boxes.size()[0]);
         for (std::size_t a = 0; a < grid.maps.size(); ++a) pixels *= number(grid.reach(a));
     }
@@ -103,18 +104,20 @@ void add_shared(const FastGrid& grid, Index box, int threads, Index number_bytes
     const BoxCosts costs(grid, box);
     const SharedCut cut(grid, box, panels, threads);
     Stage transform, multiply;
-    for (Index first = 0; first < channels; first += cut.channels) {
-        const double chunk = number(std::min(cut.channels, channels - first));
-        transform.costs.push_back(chunk * costs.analysed);
-        transform.bytes.push_back(chunk * costs.pixels * number(number_bytes));
-    }
+    for (Index row = 0; row < tiles; row += cut.rows)
+        for (Index first = 0; first < channels; first += cut.channels) {
+            const double chunk = number(std::min(cut.channels, channels - first)) *
+                                 number(std::min(cut.rows, tiles - row)) / number(tiles);
+            transform.costs.push_back(chunk * costs.analysed);
+            transform.bytes.push_back(chunk * costs.pixels * number(number_bytes));
+        }
     for (Index panel = 0; panel < panels; panel += cut.panels)
         for (Index tile = 0; tile < tiles; tile += cut.tiles) {
             const double some = number(std::min(cut.panels, panels - panel));
             const double here = number(std::min(cut.tiles, tiles - tile));
             multiply.costs.push_back(some * costs.panel * here / number(tiles));
             multiply.bytes.push_back(
-                (here * number(w.parts * w.points * grid.row_numbers) + weights_of(grid) * some / number(panels)) *
+                (here * number(w.products * grid.row_numbers) + weights_of(grid) * some / number(panels)) *
                 number(sum_bytes));
         }
     stages.push_back(std::move(transform));

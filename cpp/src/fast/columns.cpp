@@ -115,9 +115,9 @@ void FastWindow::find_sets() {
                     sets.push_back({part, point});
                 }
                 set = known;
-                ++products;
             }
             set_of.push_back(set);
+            slot_of.push_back(set < 0 ? -1 : products++);
         }
     }
 }

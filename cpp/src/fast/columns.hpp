@@ -46,7 +46,8 @@ struct FastWindow {
     std::vector<Index> set_of;         // [point][part], -1 where all weights are zero
     Index columns = 0;                 // (member, target channel) pairs
     Index bias = 0, weights = 0;       // where they begin
-    Index products = 0;                // of a tile, a channel and a column
+    std::vector<Index> slot_of;        // [point][part] its number among those that have weights, or -1
+    Index products = 0;                // of a tile, a channel and a column: so many slots there are
     std::vector<Index> step_channels;  // where the steps begin that the channels of a sum are cut into, and end
     /// One axis of two taps: of each panel, the packed kernel's block that has those taps as they are. A point's
     /// weights are a tap's, or made of both when they are met. Empty: what the points need is kept.

@@ -40,14 +40,15 @@ Boxes cut_boxes(const std::vector<Index>& extents, Index most, Index strip, bool
 }  // namespace
 
 FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const std::vector<AxisMap>& maps_,
-                   const Layout& source_, const Layout& target_, Index batch, bool gathered, Index sum_bytes,
+                   const Layout& source_, const Layout& target_, Index batch, bool gathered_, Index sum_bytes,
                    int threads)
     : columns(columns_),
       window(window_),
       maps(maps_),
       source(source_),
       target(target_),
-      plain(window_.points == 1 && !gathered) {
+      gathered(gathered_),
+      plain(window_.points == 1 && !gathered_) {
     const std::size_t rank = maps.size();
     std::vector<Index> extents{batch};
     point_strides.assign(rank, 1);
@@ -78,7 +79,7 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
     row_numbers = round_up(channels, line_bytes / sum_bytes);
     if (row_numbers * sum_bytes % conflict_bytes == 0) row_numbers += line_bytes / sum_bytes;
     const Index panel_bytes = columns.columns.panel.width * sum_bytes * window.points;  // of a tile's sums
-    const Index of_tile = window.parts * window.points * row_numbers * sum_bytes;
+    const Index of_tile = window.products * row_numbers * sum_bytes;
     const Index weights = columns.panel_weights(window, columns.panels(window)) * sum_bytes -
                           columns.panel_weights(window, 0) * sum_bytes;
     const Index point_bytes = width() * sum_bytes, panels = std::min(columns.panels(window), most_sums / point_bytes);

@@ -28,6 +28,7 @@ struct FastGrid {
     std::vector<Index> deltas;                       // [member] targets' distance from the first member's
     std::vector<Index> order, places;                // panels as they are computed; [panel] its place among those
     Boxes boxes;                                     // of tiles: (batch, axes...)
+    bool gathered;                                   // pixels are, chunk by chunk of channels
     bool plain;                                      // nothing to transform: products of pixels where they are
     bool shared = false;                             // a box is transformed once, for all workers
     Index block_tiles = 1;                           // that meet a block of columns together
@@ -40,8 +41,8 @@ struct FastGrid {
 
     Index members() const { return static_cast<Index>(phase_of.size()); }
     bool empty() const { return boxes.count() == 0; }
-    /// Numbers of a transformed box: [part][point][tile][channel].
-    Index transformed() const { return plain ? 0 : window.parts * window.points * boxes.points() * row_numbers; }
+    /// Numbers of a transformed box: [slot][tile][channel].
+    Index transformed() const { return plain ? 0 : window.products * boxes.points() * row_numbers; }
     /// The source indices that a box needs along an axis, at most.
     Index reach(std::size_t axis) const;
     /// Numbers of a chunk of channels of the pixels of a box.

@@ -11,9 +11,10 @@
 namespace tconv {
 namespace {
 
-constexpr Index least_chunk = 16;       // channels: a line of a cache, which two threads should not write
-constexpr double least_unit = 1 << 20;  // products of a unit, or it is not cut again
-constexpr Index streamed_bytes = 8 << 20, least_streamed = 4;  // of panels that are transformed together; panels
+constexpr Index least_chunk = 16;  // channels: a line of a cache, which two threads should not write
+constexpr Index least_slabs = 2, least_rows = 8, rows_of_thread = 4;  // tiles; so often is a thread's part of them cut
+constexpr double least_unit = 1 << 20;                                // products of a unit, or it is not cut again
+constexpr Index streamed_bytes = 8 << 20, least_streamed = 4;         // of panels that are transformed together; panels
 constexpr double most_waiting = 1.15;  // of the time of a stage: so long that threads wait for the last one
 
 /// Whether so many equal units keep threads waiting for the last ones.
@@ -25,12 +26,21 @@ bool uneven(Index units, int threads) {
 
 // Products and transforms are the same however they are cut, number by number.
 SharedCut::SharedCut(const FastGrid& grid, Index box, Index all_panels, int threads)
-    : channels(fast_chunk), tiles(grid.block_tiles), panels(grid.block_panels) {
+    : rows(grid.boxes.points_of(box)), channels(fast_chunk), tiles(grid.block_tiles), panels(grid.block_panels) {
     const detail::Columns& columns = grid.columns.columns;
-    const Index all_tiles = grid.boxes.points_of(box);
-    while (channels / 2 >= least_chunk && uneven(ceil_div(columns.source_channels, channels), threads)) channels /= 2;
-    const double products =
-        static_cast<double>(grid.window.points * grid.window.parts * columns.source_channels * columns.panel.width);
+    const Index all_tiles = rows;
+    if (grid.gathered) {
+        const Boxes::Slabs slabs = grid.boxes.slabs_of(box);  // what lies between two parts is gathered twice
+        if (slabs.count >= least_slabs * threads) rows = ceil_div(slabs.count, threads) * slabs.points;
+    } else if (all_tiles >= least_rows * threads) {
+        rows = std::max(least_rows, all_tiles / (rows_of_thread * threads));
+        channels = columns.source_channels;
+    }
+    if (rows == all_tiles) {
+        while (channels / 2 >= least_chunk && uneven(ceil_div(columns.source_channels, channels), threads))
+            channels /= 2;
+    }
+    const double products = static_cast<double>(grid.window.products * columns.source_channels * columns.panel.width);
     while (uneven(ceil_div(all_tiles, tiles) * ceil_div(all_panels, panels), threads) &&
            static_cast<double>(tiles * panels) * products >= 2 * least_unit) {
         if (panels > 1 && (panels * columns.panel.width >= tiles || tiles <= columns.panel.tile_rows)) {
@@ -162,8 +172,8 @@ void FastProduct<T>::run_own(std::vector<FastWorker<T>>& workers) const {
     });
 }
 
-/// Boxes that all workers transform together, chunks of channels each, and then multiply, tiles and columns each, after
-/// prepare(group, first, last) of so many panels `together`.
+/// Boxes that all workers transform together, and then multiply, tiles and columns each, after prepare(group, first,
+/// last) of so many panels `together`. Tiles are what is cut first, so that a worker meets those that it transformed.
 template <class T>
 template <class Prepare>
 void FastProduct<T>::run_shared(std::size_t number, std::vector<FastWorker<T>>& workers, C* transformed, Index together,
@@ -174,21 +184,24 @@ void FastProduct<T>::run_shared(std::size_t number, std::vector<FastWorker<T>>& 
     for (Index group = 0; group < packed_.columns.product_groups; ++group) {
         for (Index box = 0; box < boxes; ++box) {
             const SharedCut cut(grid, box, std::min(together, panels), threads_);
-            parallel_for(threads_, ceil_div(channels, cut.channels), [&](Index chunk, int worker) {
+            const Index tiles = grid.boxes.points_of(box), chunks = ceil_div(channels, cut.channels);
+            parallel_for(threads_, ceil_div(tiles, cut.rows) * chunks, [&](Index unit, int worker) {
                 FastWorker<T>& w = workers[static_cast<std::size_t>(worker)];
                 w.enter(number, group, box);
-                const Index channel = chunk * cut.channels;
-                w.transform(channel, std::min(channel + cut.channels, channels), transformed);
+                const Index tile = unit / chunks * cut.rows, channel = unit % chunks * cut.channels;
+                w.transform(tile, std::min(tile + cut.rows, tiles), channel, std::min(channel + cut.channels, channels),
+                            transformed);
             });
-            const Index tiles = grid.boxes.points_of(box);
             const Index tile_blocks = ceil_div(tiles, cut.tiles);
             for (Index first = 0; first < panels; first += together) {
                 const Index last = std::min(first + together, panels);
+                const Index panel_blocks = ceil_div(last - first, cut.panels);
                 prepare(group, first, last);
-                parallel_for(threads_, ceil_div(last - first, cut.panels) * tile_blocks, [&](Index unit, int worker) {
+                parallel_for(threads_, tile_blocks * panel_blocks, [&](Index unit, int worker) {
                     FastWorker<T>& w = workers[static_cast<std::size_t>(worker)];
                     w.enter(number, group, box);
-                    const Index tile = unit % tile_blocks * cut.tiles, panel = first + unit / tile_blocks * cut.panels;
+                    const Index tile = unit / panel_blocks * cut.tiles;
+                    const Index panel = first + unit % panel_blocks * cut.panels;
                     w.multiply(tile, std::min(tile + cut.tiles, tiles), panel, std::min(panel + cut.panels, last),
                                transformed);
                 });

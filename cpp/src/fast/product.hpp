@@ -9,9 +9,9 @@
 
 namespace tconv {
 
-/// How threads share a box: channels that one transforms, tiles and panels that one multiplies.
+/// How threads share a box: rows (tiles) and channels that one transforms, tiles and panels that one multiplies.
 struct SharedCut {
-    Index channels, tiles, panels;
+    Index rows, channels, tiles, panels;
 
     SharedCut(const FastGrid& grid, Index box, Index all_panels, int threads);
 };

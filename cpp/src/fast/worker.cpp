@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "checked.hpp"
+
 namespace tconv {
 namespace {
 
@@ -42,6 +44,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     pixel_strides_ = carver.take<Index>(axes);
     low_ = carver.take<Index>(axes);
     count_ = carver.take<Index>(axes);
+    reach_end_ = carver.take<Index>(axes + 1);
     indices_ = carver.take<Index>(indices);
     const Index phases =
         along([this](const FastGrid&, std::size_t a) { return static_cast<Index>(shape_.phases[a].size()); });
@@ -58,8 +61,6 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     flags_ = carver.take<bool>(along([](const FastGrid& g, std::size_t a) { return 1 + g.window.parts_along(a); }));
     const Index points = most(work_.grids, [](const FastGrid& g) { return g.window.points; });
     const Index outputs = most(work_.grids, [](const FastGrid& g) { return g.window.outputs; });
-    entries_ = carver.take<Index>(axes);
-    relative_ = carver.take<Index>(points);
     offsets_ = carver.take<Index>(points);
     slices_ = carver.take<Index>(outputs);
     places_ = carver.take<Index>(outputs);
@@ -77,13 +78,19 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     }
     pieces_ = carver.take<Piece>(columns);
     runs_ = carver.take<Piece>(columns);
-    const auto padded = [this](const FastGrid& g) { return g.block_tiles + shape_.panel.tile_rows; };
-    pixels_ = carver.take<const C*>(
-        most(work_.grids, [&](const FastGrid& g) { return std::max(g.window.points, g.window.parts * padded(g)); }));
+    strips_ = carver.take<const C*>(most(work_.grids, [this](const FastGrid& g) {
+        return g.plain ? g.window.parts * round_up(g.block_tiles, shape_.panel.tile_rows) : 0;
+    }));
+    pixels_ = carver.take<const C*>(points);
     next_ = carver.take<const C*>(points);
     panel_ =
         carver.take<C>(work_.gathered ? most(work_.grids, [](const FastGrid& g) { return g.panel_numbers(); }) : 0);
-    lines_ = carver.take<const C*>(points);
+    const Index lines = most(work_.grids, [](const FastGrid& g) {  // each axis before the last two doubles them
+        return Index(1) << (std::max<std::size_t>(g.window.axes.size(), 2) - 2);
+    });
+    lines_ = carver.take<const C* const*>(lines);
+    signs_ = carver.take<C>(lines);
+    to_ = carver.take<C*>(points);
     made_ = carver.take<C>(most(work_.grids, [&](const FastGrid& g) {
         Index channels = 0;
         for (Index step = 0; step < g.window.steps() && !g.window.lent.empty(); ++step)
@@ -92,19 +99,20 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     }));
     const Index parts = most(work_.grids, [](const FastGrid& g) { return g.window.parts; });
     row_offsets_ = carver.take<Index>(parts);
+    part_places_ = carver.take<Index>(parts * axes);
+    slot_places_ = carver.take<Index>(parts * points);
     panel_offsets_ = carver.take<Index>(parts);
-    between_ = carver.take<C>(points * fast_chunk);
     transformed_ = carver.take<C>(most(work_.grids, [](const FastGrid& g) { return g.shared ? 0 : g.transformed(); }));
     sums_ = carver.take<C>(most(work_.grids, [&](const FastGrid& g) { return g.block_tiles * g.sum_numbers; }) + lanes);
-    const bool lines = most(work_.grids, [](const FastGrid& g) { return g.target.channel; }) > 1;
+    const bool planes = most(work_.grids, [](const FastGrid& g) { return g.target.channel; }) > 1;
     const Index staged = most(work_.grids, [&](const FastGrid& g) {
-        return lines ? line_numbers(g) : g.window.outputs * g.block_panels * shape_.panel.width;
+        return planes ? line_numbers(g) : g.window.outputs * g.block_panels * shape_.panel.width;
     });
     staged_ = carver.take<C>(work_.staged ? staged : 0);
-    turned_ = carver.take<C>(lines ? staged : 0);
-    segment_ = carver.take<Segment>(lines ? columns : 0);
-    from_ = carver.take<const C*>(lines ? columns : 0);
-    rows_ = carver.take<Index>(lines ? outputs : 0);
+    turned_ = carver.take<C>(planes ? staged : 0);
+    segment_ = carver.take<Segment>(planes ? columns : 0);
+    from_ = carver.take<const C*>(planes ? columns : 0);
+    rows_ = carver.take<Index>(planes ? outputs : 0);
 }
 
 /// Turns to a tile; and from there some further, which lie in one line.
@@ -218,8 +226,8 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                                     const C* transformed) {
     const FastWindow& w = grid_->window;
     const FastPacked<T>& packed = work_.packed;
-    const Index capacity = grid_->boxes.points(), block_width = grid_->block_panels * shape_.panel.width;
-    const Index of_part = w.points * capacity * grid_->row_numbers;
+    const Index of_slot = grid_->boxes.points() * grid_->row_numbers,
+                block_width = grid_->block_panels * shape_.panel.width;
     Rows<C> t{};
     t.row_offsets = row_offsets_;
     t.panel_offsets = panel_offsets_;
@@ -229,7 +237,7 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
     }
     if (leaves_out_) find_needed(first, count, first_panel, last_panel);
     for (Index point = 0; point < w.points; ++point) {
-        const Index* const sets = w.set_of.data() + point * w.parts;
+        const Index *const sets = w.set_of.data() + point * w.parts, *const slots = w.slot_of.data() + point * w.parts;
         Index listed = -1, needing = 0;
         for (Index panel = first_panel; panel < last_panel; ++panel) {
             t.row_places = every_[0];
@@ -256,10 +264,10 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                 t.taps = 0;
                 for (Index part = 0; part < w.parts; ++part) {
                     if (sets[part] < 0) continue;
-                    row_offsets_[t.taps] = part * of_part;
+                    row_offsets_[t.taps] = slots[part] * of_slot;
                     panel_offsets_[t.taps++] = sets[part] * t.channels * width;
                 }
-                t.rows = transformed + (point * capacity + first) * grid_->row_numbers + channel;
+                t.rows = transformed + first * grid_->row_numbers + channel;
                 if (w.lent.empty()) {
                     t.panel = packed.panel(group_, w, number) + channel * static_cast<Index>(w.sets.size()) * width;
                 } else {
@@ -279,10 +287,9 @@ void FastWorker<T>::multiply_plain(Index first, Index count, Index first_panel, 
     const FastPacked<T>& packed = work_.packed;
     const Index strip_rows = shape_.panel.tile_rows;
     const C* pixel[1];
-    find_relative();
     locate(first);
     for (Index tile = 0; tile < count; ++tile, advance(1)) {
-        const C** to = pixels_ + tile / strip_rows * w.parts * strip_rows + tile % strip_rows;
+        const C** to = strips_ + tile / strip_rows * w.parts * strip_rows + tile % strip_rows;
         for (Index part = 0; part < w.parts; ++part) {
             find_pixels(part, 0, pixel);
             to[part * strip_rows] = pixel[0];
@@ -302,7 +309,7 @@ void FastWorker<T>::multiply_plain(Index first, Index count, Index first_panel, 
             t.panel = weights + t.offset * w.parts * width;
             t.load = step > 0;
             for (Index tile = 0; tile < count; tile += strip_rows) {
-                t.rows = pixels_ + tile * w.parts;
+                t.rows = strips_ + tile * w.parts;
                 t.c = sums + tile * grid_->sum_numbers;
                 kernels[std::min(strip_rows, count - tile) - 1](t);
             }
@@ -312,7 +319,7 @@ void FastWorker<T>::multiply_plain(Index first, Index count, Index first_panel, 
 
 template <class T>
 void FastWorker<T>::compute() {
-    if (!grid_->plain) transform(0, shape_.source_channels, transformed_);
+    if (!grid_->plain) transform(0, tiles_, 0, shape_.source_channels, transformed_);
     multiply(0, tiles_, 0, work_.packed.panels(grid_->window), transformed_);
 }
 

@@ -36,8 +36,9 @@ class FastWorker {
     void enter(std::size_t grid, Index group, Index box);
     /// All of the box.
     void compute();
-    /// The channels [first, last) of all tiles of the box, to `transformed`: see FastGrid::transformed.
-    void transform(Index first, Index last, C* transformed);
+    /// The channels [first, last) of the tiles [first_tile, last_tile) of the box, to `transformed`: see
+    /// FastGrid::transformed.
+    void transform(Index first_tile, Index last_tile, Index first, Index last, C* transformed);
     /// The tiles [first, last) of the box with the panels [first_panel, last_panel).
     void multiply(Index first, Index last, Index first_panel, Index last_panel, const C* transformed);
     Index tiles() const { return tiles_; }
@@ -53,15 +54,15 @@ class FastWorker {
     void look_along_lines();
     void look_at_members();
     void look_within();
+    void look_at_reach(Index first_tile, Index last_tile);
     void gather(Index first_channel, Index channels);
     void locate(Index tile);
     void advance(Index tiles);
-    void find_relative();
-    void transform_tiles(Index first, Index channels, Index offset, C* transformed);
+    void transform_tiles(Index first_tile, Index last_tile, Index first, Index channels, Index offset, C* transformed);
     void prefetch(Index channels) const;
-    bool find_pixels(Index part, Index channel, const C** pixels);
+    void find_pixels(Index part, Index channel, const C** pixels);
     Index even_sources() const;
-    void analyse(bool inside, C* to, Index to_point, Index channels, const TileRun& run);
+    void analyse(Index part, C* to, Index channels, const TileRun& run);
     void multiply_panels(Index first, Index count, Index first_panel, Index last_panel, const C* transformed);
     void find_needed(Index first, Index count, Index first_panel, Index last_panel);
     Index list_needing(const std::uint64_t* needs, Index count, Index point);
@@ -103,6 +104,7 @@ class FastWorker {
     bool uneven_ = false;                   // some outputs are nobody's
     Index *kinds_, *phase_kinds_;           // [member], [phase]: the same for neighbours with the same outputs
     Index *pixel_strides_, *low_, *count_;  // [axis] of the pixels where they are read
+    Index *reach_end_, first_image_ = 0, last_image_ = 0;  // of the tiles that pixels are gathered for
     Index batch_stride_ = 0;
     const C* origin_ = nullptr;
     Index* indices_;
@@ -112,12 +114,12 @@ class FastWorker {
 
     // A tile.
     Index* at_;       // [batch, axes...] in the box
-    Index* entries_;  // [axis] where the tile's sources begin
+    Index* offsets_;  // [point] of its pixels
 
     // What is the same for all tiles of a window. The last one or two transformed axes are transformed together, as a
     // line or a plane of points; a slice is one of them, among the points of the axes before.
-    Index* relative_;  // [point] of pixels, from the first one's
-    Index* offsets_;   // [point] the same, from where all begin, for each tile that has others around it
+    Index* part_places_;  // [part][axis] which of the axis' parts it is
+    Index* slot_places_;  // [part][point] where the first tile of its slot is stored, or -1
     Index slice_points_ = 1, slice_outputs_ = 1;
     Index* slices_;  // [slice] its first point
     Index slices_count_ = 0;
@@ -135,10 +137,13 @@ class FastWorker {
     Index* alike_;                          // [panel] the first one whose tiles need the same, since when all do
     Index *every_[2], *some_[2];            // where tiles' rows and sums are: of all in turn; of who needs a point
 
-    const C **pixels_, **next_, **lines_;  // [point], or [strip][part][row]
+    const C **pixels_, **next_;            // [point]
+    const C** strips_;                     // [strip][part][row] pixels where nothing is transformed
+    const C* const** lines_;               // of points' pixels
+    C *signs_, **to_;                      // [line]; [point of a slice] where it is stored
     Index *row_offsets_, *panel_offsets_;  // [part]
     C* made_;                              // a panel of weights
-    C *panel_, *between_, *transformed_, *sums_, *staged_;
+    C *panel_, *transformed_, *sums_, *staged_;
 
     // Channels first: neighbours along the last axis.
     struct Segment {

@@ -42,6 +42,16 @@ void FastWorker<T>::look_within() {
     finish_ =
         transformed > 1 ? work_.transforms.finish_plane[scheme(2)][scheme(1)] : work_.transforms.finish[scheme(1)];
     slices_count_ = w.outputs / slice_outputs_;
+    const Index of_slot = grid_->boxes.points() * grid_->row_numbers;
+    for (Index part = 0; part < w.parts; ++part) {
+        for (Index point = 0; point < w.points; ++point) {
+            const Index slot = w.slot_of[static_cast<std::size_t>(point * w.parts + part)];
+            slot_places_[part * w.points + point] = slot < 0 ? -1 : slot * of_slot;
+        }
+        Index rest = part;
+        for (std::size_t a = rank_; a-- > 0; rest /= w.parts_along(a))
+            part_places_[part * static_cast<Index>(rank_) + static_cast<Index>(a)] = rest % w.parts_along(a);
+    }
     const std::size_t inner = rank_ - 1;
     ahead_ = work_.staged ? 0
                           : outputs_of(w.schemes[inner]) * w.spreads[inner] * grid_->maps[inner].target_step *
@@ -86,7 +96,6 @@ void FastWorker<T>::look_along_axes() {
                 own = grid_->own_row(a, c + 1);
             }
         };
-        Index low = map.source_extent, high = -1;
         each_tile([&](Index, Index row) {
             const Index pixel = map.source(first_phase, row, 0), step = w.entry_steps[a];
             for (const FastPart& part : w.along[a]) {
@@ -96,14 +105,10 @@ void FastWorker<T>::look_along_axes() {
                     const Index index = from + step * e;
                     const bool inside = all || (index >= 0 && index < map.source_extent);
                     *indices++ = inside ? index : -1;
-                    if (inside && !all) low = std::min(low, index), high = std::max(high, index);
                 }
-                if (all) low = std::min(low, from), high = std::max(high, to);
                 *flags++ = all;
             }
         });
-        low_[a] = low;
-        count_[a] = std::max<Index>(high - low + 1, 0);
         targets_[a] = indices;
         valid_[a] = bits;
         needed_[a] = masks;

@@ -1,6 +1,5 @@
 // A fast worker's source: the pixels of a box, gathered where they are not in place, and their transforms.
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "fast/worker.hpp"
@@ -8,7 +7,30 @@
 
 namespace tconv {
 
-/// A chunk of channels of the box's pixels, as rows in the type of the sums.
+/// What some tiles of the box read along each axis: whole lines, but along the first axis that they differ in.
+template <class T>
+void FastWorker<T>::look_at_reach(Index first_tile, Index last_tile) {
+    locate(last_tile - 1);
+    std::copy_n(at_, rank_ + 1, reach_end_);
+    locate(first_tile);
+    first_image_ = at_[0];
+    last_image_ = reach_end_[0] + 1;
+    bool whole = last_image_ - first_image_ > 1;
+    for (std::size_t a = 0; a < rank_; ++a) {
+        const Index of_tile = grid_->window.parts_along(a) * points_of(grid_->window.schemes[a]);
+        const Index first = whole ? 0 : at_[a + 1], last = whole ? last_[a + 1] - first_[a + 1] : reach_end_[a + 1] + 1;
+        whole = whole || last - first > 1;
+        Index low = grid_->maps[a].source_extent, high = -1;
+        for (Index i = first * of_tile; i < last * of_tile; ++i) {
+            const Index index = sources_[a][i];
+            if (index >= 0) low = std::min(low, index), high = std::max(high, index);
+        }
+        low_[a] = low;
+        count_[a] = std::max<Index>(high - low + 1, 0);
+    }
+}
+
+/// A chunk of channels of the pixels within reach, as rows in the type of the sums.
 template <class T>
 void FastWorker<T>::gather(Index first_channel, Index channels) {
     const Layout& source = grid_->source;
@@ -18,14 +40,14 @@ void FastWorker<T>::gather(Index first_channel, Index channels) {
         pixels *= count_[a];
     }
     batch_stride_ = pixels * channels;
-    origin_ = panel_;
+    origin_ = panel_ - first_image_ * batch_stride_;
     // Whole lines follow each other as one.
     std::size_t inner = rank_ - 1;
     Index line = count_[inner];
     while (inner > 0 && count_[inner] == grid_->maps[inner].source_extent) line *= count_[--inner];
     const Index lines = line == 0 ? 0 : pixels / line;
     C* to = panel_;
-    for (Index n = first_[0]; n < last_[0]; ++n) {
+    for (Index n = first_[0] + first_image_; n < first_[0] + last_image_; ++n) {
         for (Index l = 0; l < lines; ++l, to += line * channels) {
             Index offset = n * source.batch + (group_ * shape_.source_channels + first_channel) * source.channel;
             for (std::size_t a = inner; a < rank_; ++a) offset += low_[a] * source.axes[a];
@@ -40,85 +62,63 @@ void FastWorker<T>::gather(Index first_channel, Index channels) {
     }
 }
 
-/// The pixels that the tile reads for a part of the taps, from a channel on; whether all of them are there.
+/// The pixels that the tile reads for a part of the taps, from a channel on; zeros for those that are outside.
 template <class T>
-bool FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
+void FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
+    constexpr Index outside = Index(-1) << 50;  // whatever is added to it, it stays below zero
     const FastWindow& w = grid_->window;
-    bool inside = true;
-    Index scale = w.parts, offset = at_[0] * batch_stride_;
-    for (std::size_t a = 0; a < rank_; ++a) {
-        const Index parts = w.parts_along(a);
-        Index along = at_[a + 1];
-        if (parts > 1) {
-            scale /= parts;
-            along = along * parts + part / scale % parts;
-        }
-        inside = inside && inside_[a][along];
-        const Index* const from = sources_[a] + along * points_of(w.schemes[a]);
-        entries_[a] = static_cast<Index>(from - indices_);
-        offset += (from[0] - low_[a]) * pixel_strides_[a];
-    }
-    if (inside) {
-        const C* const first = origin_ + (offset + channel);
-        for (Index i = 0; i < w.points; ++i) pixels[i] = first + relative_[i];
-        return true;
-    }
-    // Axis by axis, from the last place on: how far the pixels are, or that they are outside.
-    constexpr Index outside = std::numeric_limits<Index>::min();
     offsets_[0] = at_[0] * batch_stride_;
-    for (Index a = 0, count = 1; a < static_cast<Index>(rank_); ++a) {
-        const Index entries = points_of(w.schemes[static_cast<std::size_t>(a)]);
-        const Index* const index = indices_ + entries_[a];
+    Index count = 1;
+    for (std::size_t a = 0; a < rank_; ++a) {
+        const Index along =
+            at_[a + 1] * w.parts_along(a) + part_places_[part * static_cast<Index>(rank_) + static_cast<Index>(a)];
+        const Index entries = points_of(w.schemes[a]);
+        const Index* const index = sources_[a] + along * entries;
+        Index steps[4];
+        for (Index e = 0; e < entries; ++e)
+            steps[e] = index[e] < 0 ? outside : (index[e] - low_[a]) * pixel_strides_[a];
         for (Index i = count; i-- > 0;)
-            for (Index e = entries, offset = offsets_[i]; e-- > 0;)
-                offsets_[i * entries + e] =
-                    offset == outside || index[e] < 0 ? outside : offset + (index[e] - low_[a]) * pixel_strides_[a];
+            for (Index e = entries, offset = offsets_[i]; e-- > 0;) offsets_[i * entries + e] = offset + steps[e];
         count *= entries;
     }
-    const C* const zeros = work_.packed.zeros.data();
-    for (Index i = 0; i < w.points; ++i) pixels[i] = offsets_[i] == outside ? zeros : origin_ + (offsets_[i] + channel);
-    return false;
+    const C *const zeros = work_.packed.zeros.data(), *const first = origin_ + channel;
+    for (Index i = 0; i < count; ++i) pixels[i] = offsets_[i] < 0 ? zeros : first + offsets_[i];
 }
 
 template <class T>
-void FastWorker<T>::transform(Index first, Index last, C* transformed) {
+void FastWorker<T>::transform(Index first_tile, Index last_tile, Index first, Index last, C* transformed) {
     if (work_.gathered) {
+        look_at_reach(first_tile, last_tile);
         for (Index k = first; k < last; k += fast_chunk) {
             gather(k, std::min(fast_chunk, last - k));
-            transform_tiles(k, std::min(fast_chunk, last - k), 0, transformed);
+            transform_tiles(first_tile, last_tile, k, std::min(fast_chunk, last - k), 0, transformed);
         }
     } else {
-        transform_tiles(first, last - first, first, transformed);
+        transform_tiles(first_tile, last_tile, first, last - first, first, transformed);
     }
 }
 
 /// The same of pixels that lie ready, from their channel `offset` on.
 template <class T>
-void FastWorker<T>::transform_tiles(Index first, Index channels, Index offset, C* transformed) {
+void FastWorker<T>::transform_tiles(Index first_tile, Index last_tile, Index first, Index channels, Index offset,
+                                    C* transformed) {
     const FastWindow& w = grid_->window;
-    const Index capacity = grid_->boxes.points(), row = grid_->row_numbers;
+    const Index row = grid_->row_numbers;
     const bool far = !work_.gathered;
     const std::size_t inner = rank_ - 1;
     const Index step =
         outputs_of(w.schemes[inner]) * w.spreads[inner] * grid_->maps[inner].source_step * pixel_strides_[inner];
-    const Index most = w.axes.size() < 3 ? channels : fast_chunk;  // between two passes
-    find_relative();
-    locate(0);
-    bool inside = find_pixels(0, offset, pixels_), next_inside = false;
-    for (Index tile = 0; tile < tiles_;) {
-        const TileRun run{even_sources(), step, row};
+    locate(first_tile);
+    find_pixels(0, offset, pixels_);
+    for (Index tile = first_tile; tile < last_tile;) {
+        const TileRun run{std::min(even_sources(), last_tile - tile), step, row};
         for (Index part = 0; part < w.parts; ++part) {
-            C* const to = transformed + (part * w.points * capacity + tile) * row + first;
-            const bool last = part + 1 == w.parts, more = tile + run.count < tiles_;
+            const bool last = part + 1 == w.parts, more = tile + run.count < last_tile;
             if (last) advance(run.count);
-            if (!last || more) next_inside = find_pixels(last ? 0 : part + 1, offset, next_);
+            if (!last || more) find_pixels(last ? 0 : part + 1, offset, next_);
             if (far && last && more) prefetch(channels);
-            for (Index k = 0; k < channels; k += most) {
-                analyse(inside, to + k, capacity * row, std::min(most, channels - k), run);
-                for (Index i = 0; most < channels && i < w.points; ++i) pixels_[i] += most;
-            }
+            analyse(part, transformed + tile * row + first, channels, run);
             std::swap(pixels_, next_);
-            inside = next_inside;
         }
         tile += run.count;
     }
@@ -128,7 +128,7 @@ void FastWorker<T>::transform_tiles(Index first, Index channels, Index offset, C
 template <class T>
 Index FastWorker<T>::even_sources() const {
     const FastWindow& w = grid_->window;
-    bool inside = w.axes.size() < 3;
+    bool inside = true;
     for (std::size_t a = 0; a + 1 < rank_ && inside; ++a) {
         const Index parts = w.parts_along(a);
         for (Index part = 0; part < parts; ++part) inside = inside && inside_[a][at_[a + 1] * parts + part];
@@ -147,57 +147,46 @@ void FastWorker<T>::prefetch(Index channels) const {
             for (Index k = 0; k < channels; k += line) __builtin_prefetch(next_[i + e] + k);
 }
 
-/// The points' pixels, from the first one's.
+/// The transform of a part's pixels of a run: along the last two axes as a plane, of lines that are sums of pixels
+/// along the axes before.
 template <class T>
-void FastWorker<T>::find_relative() {
+void FastWorker<T>::analyse(Index part, C* to, Index channels, const TileRun& run) {
     const FastWindow& w = grid_->window;
-    for (Index i = 0; i < w.points; ++i) {
-        Index rest = i;
-        relative_[i] = 0;
-        for (std::size_t a = rank_; a-- > 0;) {
-            relative_[i] += rest % points_of(w.schemes[a]) * w.entry_steps[a] * pixel_strides_[a];
-            rest /= points_of(w.schemes[a]);
-        }
-    }
-}
-
-/// The transform of a run's pixels along each axis in turn, and at last along a line or a plane; points lie `to_point`
-/// apart.
-template <class T>
-void FastWorker<T>::analyse(bool inside, C* to, Index to_point, Index channels, const TileRun& run) {
-    const FastWindow& w = grid_->window;
-    const std::size_t count = w.axes.size(), inner = rank_ - 1;
-    const auto scheme = [&](std::size_t i) { return static_cast<std::size_t>(w.schemes[w.axes[i]]); };
-    if (count == 0) {
-        for (Index tile = 0; tile < run.count; ++tile)
-            std::copy_n(pixels_[0] + tile * run.from, channels, to + tile * run.to);
-        return;
-    }
+    const std::size_t count = w.axes.size(), before = count > 2 ? count - 2 : 0;
+    const auto scheme = [&](std::size_t back) {  // of the axes that are transformed, from the last one on
+        return back <= count ? static_cast<std::size_t>(w.schemes[w.axes[count - back]]) : std::size_t(0);
+    };
     // Where the tiles lie along the axis that is transformed last, they share pixels.
-    const Index points = points_of(w.schemes[w.axes.back()]), shared = points - outputs_of(w.schemes[w.axes.back()]);
-    const Index known = work_.gathered ? points : w.axes.back() == inner ? shared : 0;
-    if (count < 3) {
-        const auto transform =
-            count > 1 ? work_.transforms.analyse_plane[scheme(0)][scheme(1)] : work_.transforms.analyse[scheme(0)];
-        return transform(pixels_, to, to_point, channels, run, known);
-    }
-    const Index line = inside ? points_of(w.schemes[inner]) : 1, step = w.entry_steps[inner] * pixel_strides_[inner];
-    const C* in[4];
-    for (std::size_t pass = 0; pass + 2 < count; ++pass) {
-        const Index entries = points_of(w.schemes[w.axes[pass]]), stride = grid_->point_strides[w.axes[pass]];
-        const TileRun lines{pass == 0 ? line : stride, pass == 0 ? step : fast_chunk, fast_chunk};
-        const auto transform = work_.transforms.analyse[scheme(pass)];
-        for (Index outer = 0; outer < w.points; outer += entries * stride)
-            for (Index point = outer; point < outer + stride; point += lines.count) {
-                for (Index e = 0, i = point; e < entries; ++e, i += stride)
-                    in[e] = pass == 0 ? pixels_[i] : between_ + i * fast_chunk;
-                transform(in, between_ + point * fast_chunk, stride * fast_chunk, channels, lines, entries);
+    const Index points = points_of(static_cast<Scheme>(scheme(1)));
+    const Index shared = points - outputs_of(static_cast<Scheme>(scheme(1)));
+    const Index known = work_.gathered ? points : w.axes.back() == rank_ - 1 ? shared : 0;
+    for (Index first = 0; first < w.points; first += slice_points_) {
+        bool wanted = false;
+        for (Index i = 0; i < slice_points_; ++i) {
+            const Index place = slot_places_[part * w.points + first + i];
+            to_[i] = place < 0 ? nullptr : to + place;
+            wanted = wanted || place >= 0;
+        }
+        if (!wanted) continue;
+        Index lines = 1;
+        lines_[0] = pixels_ + first;
+        signs_[0] = 1;
+        for (std::size_t i = 0; i < before; ++i) {  // point p's pixels are p's, and those of another one or none
+            const Scheme along = w.schemes[w.axes[i]];
+            const Index stride = grid_->point_strides[w.axes[i]], p = first / stride % points_of(along);
+            for (Index e = 0; e < points_of(along); ++e) {
+                const int sign = pixel_signs[static_cast<std::size_t>(along)][p][e];
+                if (e == p || sign == 0) continue;
+                for (Index l = 0; l < lines; ++l) {
+                    lines_[lines + l] = lines_[l] + (e - p) * stride;
+                    signs_[lines + l] = signs_[l] * static_cast<C>(sign);
+                }
+                lines *= 2;
+                break;
             }
+        }
+        work_.transforms.analyse_plane[scheme(2)][scheme(1)]({lines_, signs_, lines, to_, channels, known, run});
     }
-    for (Index i = 0; i < slice_points_; ++i) lines_[i] = between_ + i * fast_chunk;
-    work_.transforms.analyse_plane[scheme(count - 2)][scheme(count - 1)](
-        lines_, to, to_point, channels,
-        {w.points / slice_points_, slice_points_ * fast_chunk, slice_points_ * to_point}, slice_points_);
 }
 
 template class FastWorker<float>;

@@ -204,40 +204,42 @@ inline __attribute__((always_inline)) void plane_to_points(const R* x, R* p) {
 
 /// See FastKernels::analyse_plane.
 template <class V, Scheme S0, Scheme S1>
-void analyse_plane(const typename V::value* const* from, typename V::value* to, Index step, Index n, TileRun run,
-                   Index known) {
+void analyse_plane(const PlaneSum<typename V::value>& t) {
     using T = typename V::value;
     using R = typename V::reg;
     constexpr Index W = V::width, line = 64 / static_cast<Index>(sizeof(T));
     constexpr int along = static_cast<int>(points_of(S1)), points = static_cast<int>(points_of(S0)) * along;
     const T* x[points];
-    for (int i = 0; i < points; ++i) x[i] = from[i];
-    for (Index tile = 0, at = 0; tile < run.count; ++tile, at += run.from, to += run.to) {
-        if (tile + 1 < run.count)
+    T* y[points];
+    for (int i = 0; i < points; ++i) x[i] = t.from[0][i], y[i] = t.to[i];
+    const auto transform = [&](Index from, Index to, const auto& load, const auto& store) TCONV_INLINE {
+        R window[points], point[points];
+        each<points>([&](auto i) TCONV_INLINE { window[i] = V::keep(load(x[i] + from)); });
+        for (Index l = 1; l < t.lines; ++l) {
+            const R sign = V::set1(t.signs[l]);
+            each<points>([&](auto i) TCONV_INLINE { window[i] = V::fma(sign, load(t.from[l][i] + from), window[i]); });
+        }
+        plane_to_points<S0, S1>(window, point);
+        each<points>([&](auto i) TCONV_INLINE {
+            if (y[i] != nullptr) store(y[i] + to, point[i]);
+        });
+    };
+    for (Index tile = 0, from = 0, to = 0; tile < t.run.count; ++tile, from += t.run.from, to += t.run.to) {
+        const Index next = from + t.run.from;
+        if (tile + 1 < t.run.count)
             for (int i = 0; i < points; i += along)
-                for (Index e = known; e < along; ++e)
-                    for (Index k = at + run.from; k < at + run.from + n; k += line) __builtin_prefetch(x[i + e] + k);
-        T* const y = to - at;
-        const Index end = at + n;
-        Index k = at;
-        for (; k + W <= end; k += W) {
-            R window[points], point[points];
-            for (int i = 0; i < points; ++i) window[i] = V::keep(V::load(x[i] + k));
-            plane_to_points<S0, S1>(window, point);
-            for (int i = 0; i < points; ++i) V::store(y + i * step + k, point[i]);
-        }
-        if (k < end) {
-            R window[points], point[points];
-            for (int i = 0; i < points; ++i) window[i] = V::load_some(x[i] + k, end - k);
-            plane_to_points<S0, S1>(window, point);
-            for (int i = 0; i < points; ++i) V::store_some(y + i * step + k, point[i], end - k);
-        }
+                for (Index e = t.known; e < along; ++e)
+                    for (Index k = 0; k < t.n; k += line) __builtin_prefetch(x[i + e] + next + k);
+        Index k = 0;
+        for (; k + W <= t.n; k += W)
+            transform(
+                from + k, to + k, [](const T* p) TCONV_INLINE { return V::load(p); },
+                [](T* p, R r) TCONV_INLINE { V::store(p, r); });
+        if (const Index some = t.n - k; some > 0)
+            transform(
+                from + k, to + k, [some](const T* p) TCONV_INLINE { return V::load_some(p, some); },
+                [some](T* p, R r) TCONV_INLINE { V::store_some(p, r, some); });
     }
-}
-template <class V, Scheme S>
-void analyse(const typename V::value* const* from, typename V::value* to, Index step, Index n, TileRun run,
-             Index known) {
-    analyse_plane<V, Scheme::one, S>(from, to, step, n, run, known);
 }
 
 /// See FastKernels::synthesise.
@@ -331,8 +333,7 @@ constexpr FastKernels<typename V::value> fast_kernels_of() {
             {weigh<V, one>, weigh<V, a>, weigh<V, b>, weigh<V, c>},
             weigh_planes<V, double>(),
             weigh_planes<V, T>(),
-            {analyse<V, one>, analyse<V, a>, analyse<V, b>, analyse<V, c>},
-            {{},
+            {{analyse_plane<V, one, one>, analyse_plane<V, one, a>, analyse_plane<V, one, b>, analyse_plane<V, one, c>},
              {nullptr, analyse_plane<V, a, a>, analyse_plane<V, a, b>, analyse_plane<V, a, c>},
              {nullptr, analyse_plane<V, b, a>, analyse_plane<V, b, b>, analyse_plane<V, b, c>},
              {nullptr, analyse_plane<V, c, a>, analyse_plane<V, c, b>, analyse_plane<V, c, c>}},

@@ -73,6 +73,21 @@ struct TileRun {
     Index count, from, to;
 };
 
+/// Tiles' pixels, each a sum of lines, transformed along two axes,
+///     to[p*points + q][tile*run.to + k] = sum over e, f of B0[p][e] * B1[q][f] *
+///         sum over l < lines of signs[l] * from[l][e*points + f][tile*run.from + k], k < n,
+/// where `points` are the second axis'. Targets that are null are not wanted. The next tile's pixels are asked for: of
+/// the first line, and of each row those from entry `known` on.
+template <class T>
+struct PlaneSum {
+    const T* const* const* from;
+    const T* signs;  // the first one is 1
+    Index lines;
+    T* const* to;
+    Index n, known;
+    TileRun run;
+};
+
 /// Rows of `count` numbers of each entry, in whole vectors, to be transformed along two axes:
 ///     to[p*points + q][row*to_step + i] from from[e*taps + f][row*from_step + i],
 /// where `points` and `taps` are the second axis'. Targets that are null are not wanted. What lies `ahead` is asked
@@ -124,12 +139,8 @@ struct FastKernels {
     /// The same along two axes, rounded, of numbers in double precision or as they are.
     WeighPlanes<double, T> weigh_plane;
     WeighPlanes<T, T> weigh_kernel;
-    /// to[p*step] = sum over e of B[p][e] from[e], by scheme, tile by tile. The next tile's numbers are asked for, of
-    /// each line those from entry `known` on.
-    using AnalyseRows = void(const T* const* from, T* to, Index step, Index n, TileRun run, Index known);
-    AnalyseRows* analyse[schemes];
-    /// The same along two axes, of which the second one's points follow each other.
-    AnalyseRows* analyse_plane[schemes][schemes];
+    /// See PlaneSum; by the axes' schemes: of a single axis `one` and its scheme.
+    void (*analyse_plane[schemes][schemes])(const PlaneSum<T>&);
     /// to[i] = sum over p of A[i][p] from[p], where from[p] lie `step` apart, in place; n is in whole vectors.
     void (*synthesise[schemes])(T* sums, Index step, Index n);
     /// to[i] = finish(sum over p of A[i][p] from[p] + bias[n]) along an axis, or two, tile by tile; rows that are null
