@@ -158,12 +158,14 @@ void PixelsWorker<T>::multiply(Index first, Index count, Index first_row) {
     const Index taps = all_taps_[inner], filters = work_.filters();
     const Index last_row = std::min(first_row + numbers_at_once, numbers_of_pixel_);
     const Index low = reach_.low(inner, first), high = reach_.high(inner, first);
+    // Taps whose numbers lie side by side are one run.
+    const Index run = reach_.even(inner) && reach_.tap_step(inner) == filters ? std::max<Index>(high - low, 1) : 1;
     Met* met = met_;
     for (Index q = filters > 0 ? first_row / (taps * filters) : 0; q * taps * filters < last_row; ++q) {
         if (outer_[q] < 0) continue;
-        for (Index tap = low; tap < high; ++tap) {
+        for (Index tap = low; tap < high; tap += run) {
             const Index row_of_tap = (q * taps + tap) * filters, at = outer_[q] + reach_.at(inner, first, tap);
-            const Index begin = std::max(row_of_tap, first_row), end = std::min(row_of_tap + filters, last_row);
+            const Index begin = std::max(row_of_tap, first_row), end = std::min(row_of_tap + run * filters, last_row);
             for (Index row = begin; row < end; ++row) *met++ = {at + row - row_of_tap, row};
         }
     }
