@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "checked.hpp"
+
 namespace tconv {
 namespace {
 
@@ -95,7 +97,7 @@ void add_own(const FastGrid& grid, Index number_bytes, Index sum_bytes, Stage& s
         }
 }
 
-/// Of a box that all workers share: chunks of its channels, and then blocks of columns times blocks of tiles.
+/// Of a box that all workers share: chunks of its tiles and channels, and then blocks of columns times blocks of tiles.
 void add_shared(const FastGrid& grid, Index box, int threads, Index number_bytes, Index sum_bytes,
                 std::vector<Stage>& stages) {
     const FastWindow& w = grid.window;
@@ -111,15 +113,16 @@ void add_shared(const FastGrid& grid, Index box, int threads, Index number_bytes
             transform.costs.push_back(chunk * costs.analysed);
             transform.bytes.push_back(chunk * costs.pixels * number(number_bytes));
         }
-    for (Index panel = 0; panel < panels; panel += cut.panels)
-        for (Index tile = 0; tile < tiles; tile += cut.tiles) {
-            const double some = number(std::min(cut.panels, panels - panel));
-            const double here = number(std::min(cut.tiles, tiles - tile));
-            multiply.costs.push_back(some * costs.panel * here / number(tiles));
-            multiply.bytes.push_back(
-                (here * number(w.products * grid.row_numbers) + weights_of(grid) * some / number(panels)) *
-                number(sum_bytes));
-        }
+    const Index tile_blocks = ceil_div(tiles, cut.tiles), panel_blocks = ceil_div(panels, cut.panels);
+    for (Index unit = 0; unit < tile_blocks * panel_blocks; ++unit) {
+        const SharedCut::Block block = cut.block(unit, tile_blocks, panel_blocks);
+        const double some = number(std::min(cut.panels, panels - block.panels * cut.panels));
+        const double here = number(std::min(cut.tiles, tiles - block.tiles * cut.tiles));
+        multiply.costs.push_back(some * costs.panel * here / number(tiles));
+        multiply.bytes.push_back(
+            (here * number(w.products * grid.row_numbers) + weights_of(grid) * some / number(panels)) *
+            number(sum_bytes));
+    }
     stages.push_back(std::move(transform));
     stages.push_back(std::move(multiply));
 }

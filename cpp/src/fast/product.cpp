@@ -15,6 +15,7 @@ constexpr Index least_chunk = 16;  // channels: a line of a cache, which two thr
 constexpr Index least_slabs = 2, least_rows = 8, rows_of_thread = 4;  // tiles; so often is a thread's part of them cut
 constexpr double least_unit = 1 << 20;                                // products of a unit, or it is not cut again
 constexpr Index streamed_bytes = 8 << 20, least_streamed = 4;         // of panels that are transformed together; panels
+constexpr Index many_weights = 4;                                     // times the numbers of the tiles that they meet
 constexpr double most_waiting = 1.15;  // of the time of a stage: so long that threads wait for the last one
 
 /// Whether so many equal units keep threads waiting for the last ones.
@@ -26,7 +27,12 @@ bool uneven(Index units, int threads) {
 
 // Products and transforms are the same however they are cut, number by number.
 SharedCut::SharedCut(const FastGrid& grid, Index box, Index all_panels, int threads)
-    : rows(grid.boxes.points_of(box)), channels(fast_chunk), tiles(grid.block_tiles), panels(grid.block_panels) {
+    : rows(grid.boxes.points_of(box)),
+      channels(fast_chunk),
+      tiles(grid.block_tiles),
+      panels(grid.block_panels),
+      tiles_first(grid.columns.panel_weights(grid.window, all_panels) - grid.columns.panel_weights(grid.window, 0) <=
+                  many_weights * rows * grid.window.products * grid.row_numbers) {
     const detail::Columns& columns = grid.columns.columns;
     const Index all_tiles = rows;
     if (grid.gathered) {
@@ -173,7 +179,7 @@ void FastProduct<T>::run_own(std::vector<FastWorker<T>>& workers) const {
 }
 
 /// Boxes that all workers transform together, and then multiply, tiles and columns each, after prepare(group, first,
-/// last) of so many panels `together`. Tiles are what is cut first, so that a worker meets those that it transformed.
+/// last) of so many panels `together`.
 template <class T>
 template <class Prepare>
 void FastProduct<T>::run_shared(std::size_t number, std::vector<FastWorker<T>>& workers, C* transformed, Index together,
@@ -200,8 +206,8 @@ void FastProduct<T>::run_shared(std::size_t number, std::vector<FastWorker<T>>& 
                 parallel_for(threads_, tile_blocks * panel_blocks, [&](Index unit, int worker) {
                     FastWorker<T>& w = workers[static_cast<std::size_t>(worker)];
                     w.enter(number, group, box);
-                    const Index tile = unit / panel_blocks * cut.tiles;
-                    const Index panel = first + unit % panel_blocks * cut.panels;
+                    const SharedCut::Block block = cut.block(unit, tile_blocks, panel_blocks);
+                    const Index tile = block.tiles * cut.tiles, panel = first + block.panels * cut.panels;
                     w.multiply(tile, std::min(tile + cut.tiles, tiles), panel, std::min(panel + cut.panels, last),
                                transformed);
                 });

@@ -12,8 +12,19 @@ namespace tconv {
 /// How threads share a box: rows (tiles) and channels that one transforms, tiles and panels that one multiplies.
 struct SharedCut {
     Index rows, channels, tiles, panels;
+    /// A worker's part of the products is tiles, which are about those that it transformed; or panels, where weights
+    /// are so many more that each should be read by one worker alone.
+    bool tiles_first;
 
     SharedCut(const FastGrid& grid, Index box, Index all_panels, int threads);
+
+    /// The n-th of so many blocks of tiles times blocks of panels.
+    struct Block {
+        Index tiles, panels;
+    };
+    Block block(Index n, Index tile_blocks, Index panel_blocks) const {
+        return tiles_first ? Block{n / panel_blocks, n % panel_blocks} : Block{n % tile_blocks, n / tile_blocks};
+    }
 };
 
 /// A fast product over the rows that the maps describe, with everything decided but the data. The packed kernel must
