@@ -40,7 +40,7 @@ void FastWorker<T>::gather(Index first_channel, Index channels) {
         pixels *= count_[a];
     }
     batch_stride_ = pixels * channels;
-    origin_ = panel_ - first_image_ * batch_stride_;
+    origin_ = panel_;
     // Whole lines follow each other as one.
     std::size_t inner = rank_ - 1;
     Index line = count_[inner];
@@ -67,7 +67,7 @@ template <class T>
 void FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
     constexpr Index outside = Index(-1) << 50;  // whatever is added to it, it stays below zero
     const FastWindow& w = grid_->window;
-    offsets_[0] = at_[0] * batch_stride_;
+    offsets_[0] = (at_[0] - first_image_) * batch_stride_;
     Index count = 1;
     for (std::size_t a = 0; a < rank_; ++a) {
         const Index along =
@@ -128,12 +128,12 @@ void FastWorker<T>::transform_tiles(Index first_tile, Index last_tile, Index fir
 template <class T>
 Index FastWorker<T>::even_sources() const {
     const FastWindow& w = grid_->window;
-    bool inside = true;
-    for (std::size_t a = 0; a + 1 < rank_ && inside; ++a) {
+    for (std::size_t a = 0; a + 1 < rank_; ++a) {
         const Index parts = w.parts_along(a);
-        for (Index part = 0; part < parts; ++part) inside = inside && inside_[a][at_[a + 1] * parts + part];
+        for (Index part = 0; part < parts; ++part)
+            if (!inside_[a][at_[a + 1] * parts + part]) return 1;
     }
-    return inside ? std::max<Index>(even_sources_[at_[rank_]], 1) : 1;
+    return std::max<Index>(even_sources_[at_[rank_]], 1);
 }
 
 /// Asks for the pixels of the next tile that this one has not: the processor doesn't foresee them.
