@@ -11,7 +11,7 @@ namespace tconv {
 
 /// Memory that a box of transformed tiles may take that all workers share.
 inline constexpr Index shared_bytes = 8 << 20;
-/// Channels that are transformed at once.
+/// Channels that are gathered at once.
 inline constexpr Index fast_chunk = 64;
 
 /// One window over the rows that the maps describe. A tile is `outputs` rows, neighbours along each axis; of a dilated
@@ -28,7 +28,7 @@ struct FastGrid {
     std::vector<Index> deltas;                       // [member] targets' distance from the first member's
     std::vector<Index> order, places;                // panels as they are computed; [panel] its place among those
     Boxes boxes;                                     // of tiles: (batch, axes...)
-    bool gathered;                                   // pixels are, chunk by chunk of channels
+    bool gathered;                                   // the source is turned or converted, chunk by chunk of channels
     bool plain;                                      // nothing to transform: products of pixels where they are
     bool shared = false;                             // a box is transformed once, for all workers
     Index block_tiles = 1;                           // that meet a block of columns together

@@ -68,28 +68,21 @@ FastProduct<T>::FastProduct(const FastPacked<T>& packed, const std::vector<AxisM
               extents_of(maps, &AxisMap::source_extent)),
       target_(format, packed.columns.target_channels * packed.columns.product_groups,
               extents_of(maps, &AxisMap::target_extent)),
-      gathered_(source_.channel != 1 || !std::is_same_v<T, C>),
       staged_(target_.channel != 1 || !std::is_same_v<T, C>),
       threads_(threads),
       memory_(memory),
       batch_(batch),
       dead_targets_(has_dead_targets(packed.columns, maps)) {
+    const bool gathered = source_.channel != 1 || !std::is_same_v<T, C>;
     for (const FastWindow& window : packed.windows)
-        grids_.emplace_back(packed, window, maps_, source_, target_, batch, gathered_, static_cast<Index>(sizeof(C)),
+        grids_.emplace_back(packed, window, maps_, source_, target_, batch, gathered, static_cast<Index>(sizeof(C)),
                             threads);
     for (const FastGrid& grid : grids_)
         if (grid.shared && !grid.empty()) shared_numbers_ = std::max(shared_numbers_, grid.transformed());
     Carver counter(nullptr);
-    FastWorker<T>(FastWork<T>{packed_,
-                              fast_kernels_for<C>(packed.kernels.isa),
-                              grids_,
-                              gathered_,
-                              staged_,
-                              nullptr,
-                              nullptr,
-                              nullptr,
-                              {}},
-                  counter);
+    FastWorker<T>(
+        FastWork<T>{packed_, fast_kernels_for<C>(packed.kernels.isa), grids_, staged_, nullptr, nullptr, nullptr, {}},
+        counter);
     worker_bytes_ = counter.used();
 }
 
@@ -112,7 +105,7 @@ Buffer<compute_t<T>> FastProduct<T>::spread_bias(const T* bias) const {
 template <class T>
 void FastProduct<T>::operator()(const T* source, const T* bias, T* target, Finish<C> finish) const {
     const Buffer<C> spread = spread_bias(bias);
-    const FastWork<T> work{packed_, fast_kernels_for<C>(packed_.kernels.isa),  grids_, gathered_, staged_, source,
+    const FastWork<T> work{packed_, fast_kernels_for<C>(packed_.kernels.isa),  grids_, staged_, source,
                            target,  bias == nullptr ? nullptr : spread.data(), finish};
     with_workers(work, [&](std::vector<FastWorker<T>>& workers, C* transformed) {
         if (dead_targets_)
@@ -136,8 +129,8 @@ Index FastProduct<T>::streamed_panels() const {
 
 template <class T>
 void FastProduct<T>::stream(const T* source, T* target, FastPacked<T>& packed, const KernelRows<C>& kernel) const {
-    const FastWork<T> work{
-        packed_, fast_kernels_for<C>(packed_.kernels.isa), grids_, gathered_, staged_, source, target, nullptr, {}};
+    const FastWork<T> work{packed_, fast_kernels_for<C>(packed_.kernels.isa), grids_, staged_, source, target, nullptr,
+                           {}};
     const FastWindow& window = grids_.front().window;
     PanelFiller<C> filler(packed, window, packed.transforms, threads_);
     with_workers(work, [&](std::vector<FastWorker<T>>& workers, C* transformed) {

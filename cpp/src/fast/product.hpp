@@ -66,7 +66,7 @@ class FastProduct {
     const FastPacked<T>& packed_;
     std::vector<AxisMap> maps_;
     Layout source_, target_;
-    bool gathered_, staged_;
+    bool staged_;
     std::vector<FastGrid> grids_;
     int threads_;
     std::pmr::memory_resource* memory_;  // of a call

@@ -83,8 +83,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     }));
     pixels_ = carver.take<const C*>(points);
     next_ = carver.take<const C*>(points);
-    panel_ =
-        carver.take<C>(work_.gathered ? most(work_.grids, [](const FastGrid& g) { return g.panel_numbers(); }) : 0);
+    panel_ = carver.take<C>(most(work_.grids, [](const FastGrid& g) { return g.gathered ? g.panel_numbers() : 0; }));
     const Index lines = most(work_.grids, [](const FastGrid& g) {  // each axis before the last two doubles them
         return Index(1) << (std::max<std::size_t>(g.window.axes.size(), 2) - 2);
     });

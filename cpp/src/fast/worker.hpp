@@ -16,8 +16,7 @@ struct FastWork {
     const FastPacked<T>& packed;
     const FastKernels<compute_t<T>>& transforms;
     const std::vector<FastGrid>& grids;
-    bool gathered;  // the source is turned or converted, chunk by chunk
-    bool staged;    // the target is, row by row
+    bool staged;  // the target is turned or converted, row by row
     const T* source;
     T* target;
     const compute_t<T>* bias;  // [group][window][column], or nullptr

@@ -141,7 +141,7 @@ void FastWorker<T>::look_along_axes() {
     }
     leaves_out_ = uneven_ && w.points <= most_masked;
     look_along_lines();
-    if (work_.gathered) return;
+    if (grid_->gathered) return;
     for (std::size_t a = 0; a < rank_; ++a) {
         pixel_strides_[a] = grid_->source.axes[a];
         low_[a] = 0;

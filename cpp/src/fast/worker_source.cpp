@@ -87,7 +87,7 @@ void FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
 
 template <class T>
 void FastWorker<T>::transform(Index first_tile, Index last_tile, Index first, Index last, C* transformed) {
-    if (work_.gathered) {
+    if (grid_->gathered) {
         look_at_reach(first_tile, last_tile);
         for (Index k = first; k < last; k += fast_chunk) {
             gather(k, std::min(fast_chunk, last - k));
@@ -104,7 +104,7 @@ void FastWorker<T>::transform_tiles(Index first_tile, Index last_tile, Index fir
                                     C* transformed) {
     const FastWindow& w = grid_->window;
     const Index row = grid_->row_numbers;
-    const bool far = !work_.gathered;
+    const bool far = !grid_->gathered;
     const std::size_t inner = rank_ - 1;
     const Index step =
         outputs_of(w.schemes[inner]) * w.spreads[inner] * grid_->maps[inner].source_step * pixel_strides_[inner];
@@ -159,7 +159,7 @@ void FastWorker<T>::analyse(Index part, C* to, Index channels, const TileRun& ru
     // Where the tiles lie along the axis that is transformed last, they share pixels.
     const Index points = points_of(static_cast<Scheme>(scheme(1)));
     const Index shared = points - outputs_of(static_cast<Scheme>(scheme(1)));
-    const Index known = work_.gathered ? points : w.axes.back() == rank_ - 1 ? shared : 0;
+    const Index known = grid_->gathered ? points : w.axes.back() == rank_ - 1 ? shared : 0;
     for (Index first = 0; first < w.points; first += slice_points_) {
         bool wanted = false;
         for (Index i = 0; i < slice_points_; ++i) {
