@@ -148,7 +148,9 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
     const double strips = std::max(number(batch) * pairs_of(w, maps) / (points * number(columns.panel.tile_rows)), 1.0);
     const Index lanes = columns.panel.width / 2;
     const double products = number(w.products) * channels;
-    const double pixels = number(w.products) * number(ceil_div(columns.source_channels, lanes) * lanes);
+    // Points without weights are left out, but count: what has most of them, F(3,2) where parts have one tap, rounds
+    // more.
+    const double pixels = number(w.parts) * points * number(ceil_div(columns.source_channels, lanes) * lanes);
     // Fewer tiles than a strip has rows cost as much as those.
     const double slower = slower_tiles * (1 + slower_parts * (std::min(number(w.parts), most_parts) - 1));
     const double gemm = slower * strips * panels *
