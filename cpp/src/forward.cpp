@@ -167,7 +167,7 @@ Schedule schedule(const Prepared<T>& prepared) {
 
 template <class T>
 std::string describe_fast(const Prepared<T>& prepared) {
-    static constexpr const char* names[] = {"F(1,1)", "F(2,2)", "F(3,2)", "F(2,3)"};
+    static constexpr const char* names[] = {"F(1,1)", "F(2,2)", "F(3,2)", "F(2,3)", "halves"};
     const auto number = [](auto n) { return std::to_string(n); };
     std::string text;
     for (const FastGrid& grid : prepared.fast->grids()) {

@@ -101,9 +101,13 @@ bool compute_fast(const Geometry<dynamic>& g, const T* dy, const T* kernel, T* d
         numbers = converted.data();
     }
     if (!all_finite(numbers, count, threads)) return false;  // sums of weights would spread what is not
-    const KernelRows<C> rows{
-        numbers,      0, view.columns.source_channels, g.in_channels / g.groups, g.filters / g.groups * g.in_channels,
-        g.in_channels};
+    const KernelRows<C> rows{numbers,
+                             0,
+                             view.columns.source_channels,
+                             g.in_channels / g.groups,
+                             g.filters / g.groups * g.in_channels,
+                             g.in_channels,
+                             view.columns.source_channels / 2 * g.in_channels};
     FastPacked<T> packed(view.columns, *view.decision.choice, options.memory);
     const FastProduct<T> product(packed, view.maps, g.batch, options.data_format, threads, options.memory);
     if (const Index panels = product.streamed_panels(); panels > 0) {

@@ -78,17 +78,15 @@ struct BoxCosts {
         const double tiles = number(grid.boxes.points_of(box)), width = number(grid.columns.columns.panel.width);
         analysed = grid.plain ? 0 : tiles * number(w.products) * per_analysed;
         panel = tiles * width *
-                (number(w.products * grid.columns.columns.source_channels) +
-                 (grid.plain ? 0 : number(w.points) * per_synthesised));
+                (number(w.products * w.source_channels) + (grid.plain ? 0 : number(w.points) * per_synthesised));
         pixels = number(grid.boxes.size()[0]);
         for (std::size_t a = 0; a < grid.maps.size(); ++a) pixels *= number(grid.reach(a));
     }
 };
 
 void add_own(const FastGrid& grid, Index number_bytes, Index sum_bytes, Stage& stage) {
-    const detail::Columns& columns = grid.columns.columns;
-    const double channels = number(columns.source_channels);
-    for (Index group = 0; group < columns.product_groups; ++group)
+    const double channels = number(grid.window.source_channels);
+    for (Index group = 0; group < grid.columns.columns.product_groups; ++group)
         for (Index box = 0; box < grid.boxes.count(); ++box) {
             const BoxCosts costs(grid, box);
             stage.costs.push_back(channels * costs.analysed + number(grid.columns.panels(grid.window)) * costs.panel);
@@ -101,7 +99,7 @@ void add_own(const FastGrid& grid, Index number_bytes, Index sum_bytes, Stage& s
 void add_shared(const FastGrid& grid, Index box, int threads, Index number_bytes, Index sum_bytes,
                 std::vector<Stage>& stages) {
     const FastWindow& w = grid.window;
-    const Index channels = grid.columns.columns.source_channels, panels = grid.columns.panels(w);
+    const Index channels = w.source_channels, panels = grid.columns.panels(w);
     const Index tiles = grid.boxes.points_of(box);
     const BoxCosts costs(grid, box);
     const SharedCut cut(grid, box, panels, threads);
@@ -120,7 +118,7 @@ void add_shared(const FastGrid& grid, Index box, int threads, Index number_bytes
         const double here = number(std::min(cut.tiles, tiles - block.tiles * cut.tiles));
         multiply.costs.push_back(some * costs.panel * here / number(tiles));
         multiply.bytes.push_back(
-            (here * number(w.products * grid.row_numbers) + weights_of(grid) * some / number(panels)) *
+            (here * number(w.rows() * grid.row_numbers) + weights_of(grid) * some / number(panels)) *
             number(sum_bytes));
     }
     stages.push_back(std::move(transform));

@@ -20,7 +20,7 @@ constexpr double per_row = 250, per_tap = 64;  // of direct: finding and storing
 constexpr double slower_gradient = 1.08, per_turned = 45;  // of direct: the input gradient's products, its weights
 constexpr double slower_dots = 1.1, per_lane = 6, per_column = 4;
 constexpr double slower_tiles = 1.06;                   // products of tiles go through more memory
-constexpr double slower_parts = 0.03, most_parts = 16;  // for each part of the taps: its rows are read again
+constexpr double slower_parts = 0.03, most_parts = 16;  // for each row of a tile's parts: the sums are read again
 constexpr double per_strip = 650;                       // a strip of tiles, whose sums are stored
 constexpr double per_transform = 400, per_line = 100;   // calling for the transform of a line or a plane; of one axis
 constexpr double per_tile = 800, per_tile_of_line = 500, per_part = 2500, per_block = 300;
@@ -33,10 +33,11 @@ constexpr double per_plane_pixel = 18;                       // a number gathere
 constexpr double per_shared_write = 6, per_shared_read = 3;  // a transformed number that goes through the third cache
 constexpr double slower_part_reads = 2;                      // of parts: their rows leave less of the second one
 constexpr double per_streamed_byte = 2.5;                    // of weights that a block of tiles meets
-constexpr double per_packed = 45;                            // a number transformed in double precision, and written
+constexpr double per_packed = 45, per_packed_half = 25;      // a number transformed, and written; of halves
 constexpr double least_gain = 1.08;                          // or direct it is, in the forward pass
-constexpr double least_products = 1 << 20;                   // of direct, for a look at what is fast
-constexpr Index least_channels = 8;                          // of the source
+constexpr double least_gain_halves = 1.015, least_gain_gradient_halves = 1.05;  // which are judged less well
+constexpr double least_products = 1 << 20;                                      // of direct, for a look at what is fast
+constexpr Index least_channels = 8;                                             // of the source
 constexpr std::size_t most_windows = 16;
 constexpr Index most_tiles = 96;  // that meet a panel together
 constexpr double least_tiles = 24, cache_bytes = 400e3, streamed_bytes = 2e6, shared_sums = 72e3;  // as FastGrid cuts
@@ -144,15 +145,16 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
     const double panels = number(whole) + (rest == 0                        ? 0
                                            : rest > columns.panel.width / 2 ? 1
                                                                             : columns.panel.half_panel);
-    const double points = number(w.points), channels = number(columns.source_channels);
+    const double points = number(w.points), channels = number(w.source_channels);
     const double strips = std::max(number(batch) * pairs_of(w, maps) / (points * number(columns.panel.tile_rows)), 1.0);
     const Index lanes = columns.panel.width / 2;
     const double products = number(w.products) * channels;
     // Points without weights are left out, but count: what has most of them, F(3,2) where parts have one tap, rounds
     // more.
-    const double pixels = number(w.parts) * points * number(ceil_div(columns.source_channels, lanes) * lanes);
+    const double pixels = number(w.parts) * points * number(ceil_div(w.source_channels, lanes) * lanes);
     // Fewer tiles than a strip has rows cost as much as those.
-    const double slower = slower_tiles * (1 + slower_parts * (std::min(number(w.parts), most_parts) - 1));
+    const Index apart = w.parts / w.row_slots();  // rows of a tile at a point
+    const double slower = slower_tiles * (1 + slower_parts * (std::min(number(apart), most_parts) - 1));
     const double gemm = slower * strips * panels *
                         (number(columns.panel.tile_rows) * products * number(columns.panel.width) +
                          per_strip * points * number(w.steps()));
@@ -171,10 +173,10 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
         if (least_tiles * pixels * number(sum_bytes) > cache_bytes || *weights * number(sum_bytes) > streamed_bytes)
             before += tiles * pixels *
                       (per_shared_write +
-                       per_shared_read * (w.parts > 1 ? slower_part_reads : 1) * std::ceil(number(w.columns) / widest));
+                       per_shared_read * (apart > 1 ? slower_part_reads : 1) * std::ceil(number(w.columns) / widest));
     }
     const Index beside = planes ? 1 : w.window.run;  // members whose numbers are one row
-    const bool uneven = beside * columns.target_channels % (columns.panel.width / 2) != 0;
+    const bool uneven = beside * w.target_channels % (columns.panel.width / 2) != 0;
     const double after =
         tiles * (number(w.columns) * (number(static_cast<Index>(axes)) * points * per_synthesised[known] +
                                       number(w.outputs) * (per_output * (uneven ? slower_uneven : 1) +
@@ -187,12 +189,15 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
 
 /// What transforming a number of weights has to do with which schemes are best. The same for a plan, which keeps them:
 /// it gives the same bits.
-double packing(const Columns& columns) { return columns.direction == Direction::grad_input ? per_packed : 0; }
+double packing(const Columns& columns, double of_number) {
+    return columns.direction == Direction::grad_input ? of_number : 0;
+}
 
-/// The best schemes of one window: every axis tried with every scheme that may do. Their time, and the weights that
-/// they have transformed.
+/// The best schemes of one window: every axis tried with every scheme that may do, and halves if they may. Their time,
+/// and the weights that they have transformed.
 std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, const std::vector<AxisMap>& maps,
-                                 Index batch, Index sum_bytes, bool planes, bool must, double* time, double* weights) {
+                                 Index batch, Index sum_bytes, bool planes, bool must, bool halves, double* time,
+                                 double* weights) {
     const std::size_t rank = maps.size();
     std::vector<std::vector<Scheme>> candidates;
     for (std::size_t a = 0; a < rank; ++a) {
@@ -210,7 +215,7 @@ std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, c
     std::vector<Scheme> best;
     double least = std::numeric_limits<double>::infinity();
     bool best_fast = false;
-    for (Index c = 0; c < count; ++c) {
+    for (Index c = 0; c < count + (halves ? 1 : 0); ++c) {
         std::vector<Scheme> schemes;
         Index rest = c;
         bool fast = false;
@@ -220,9 +225,15 @@ std::vector<Scheme> best_schemes(const Columns& columns, const Window& window, c
             rest /= options;
             fast = fast || schemes.back() != Scheme::one;
         }
+        if (c == count) {
+            schemes.assign(rank, Scheme::one);
+            schemes.back() = Scheme::halves;
+            fast = true;
+        }
         const FastWindow w(window, schemes, columns);
         double numbers = 0;
-        const double t = fast_time(columns, w, maps, batch, sum_bytes, planes, &numbers) + packing(columns) * numbers;
+        const double t = fast_time(columns, w, maps, batch, sum_bytes, planes, &numbers) +
+                         packing(columns, w.halves ? per_packed_half : per_packed) * numbers;
         if (t < least || (must && fast && !best_fast)) {
             least = t;
             best = schemes;
@@ -245,7 +256,8 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
         decision.why = "direct asked for";
         return decision;
     }
-    if (!has_fast(columns)) {
+    const bool halves = has_halves(columns);
+    if (!halves && !has_fast(columns)) {
         decision.why = "nothing to save";
         return decision;
     }
@@ -275,8 +287,8 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
         double sum = 0, packed = 0;
         for (const Window& window : windows) {
             double time = 0, weights = 0;
-            choice.schemes.push_back(
-                best_schemes(columns, window, maps, batch, sum_bytes, planes, must, &time, &weights));
+            choice.schemes.push_back(best_schemes(columns, window, maps, batch, sum_bytes, planes, must,
+                                                  halves && windows.size() == 1, &time, &weights));
             for (const Scheme scheme : choice.schemes.back()) fast = fast || scheme != Scheme::one;
             sum += time;
             packed += weights;
@@ -292,11 +304,14 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
         decision.why = "nothing to save";
         return decision;
     }
-    times.fast += ((kept ? 0 : per_packed) - packing(columns)) * numbers;
+    const bool halved = decision.choice->schemes.front().back() == Scheme::halves;
+    const double of_number = halved ? per_packed_half : per_packed;
+    times.fast += ((kept ? 0 : of_number) - packing(columns, of_number)) * numbers;
     char text[80];
     std::snprintf(text, sizeof text, "%.2f times as fast as direct by the model", times.direct / times.fast);
     decision.why = text;
-    const double gain = columns.direction == Direction::grad_input ? 1 : least_gain;
+    const bool gradient = columns.direction == Direction::grad_input;
+    const double gain = halved ? gradient ? least_gain_gradient_halves : least_gain_halves : gradient ? 1 : least_gain;
     if (!must && times.fast * gain > times.direct) decision.choice.reset();
     return decision;
 }

@@ -9,7 +9,8 @@
 namespace tconv {
 namespace {
 
-constexpr Index step_products = 512;  // in a chain of sums: the sum of chains is more accurate than one
+constexpr Index step_products = 1024;  // with a column of a panel, which stays in a cache
+constexpr Index lent_products = 512;   // of the packed kernel's panels
 
 /// Taps along an axis from one to the next that sees the same phase of the source.
 Index tap_step_of(const detail::Columns& columns, std::size_t axis) {
@@ -20,6 +21,7 @@ Index tap_step_of(const detail::Columns& columns, std::size_t axis) {
 /// The point among those before along an axis that has the same weights, or -1 where all are zero; of the entries, as
 /// bits, that meet taps.
 Index same_weights(Scheme scheme, Index point, unsigned entries) {
+    if (scheme == Scheme::halves) return point;
     const auto row = [&](Index p, Index entry) {
         return (entries >> entry & 1u) != 0 ? weight_signs[static_cast<std::size_t>(scheme)][p][entry] : 0;
     };
@@ -49,12 +51,25 @@ bool has_fast(const detail::Columns& columns) {
     return several;
 }
 
+bool has_halves(const detail::Columns& columns) {
+    if (columns.form == Form::depthwise) return false;
+    for (const std::vector<Phase>& phases : columns.phases)
+        if (phases.empty()) return false;
+    return columns.source_channels > 0 && columns.source_channels % 2 == 0 &&
+           columns.target_channels % columns.panel.width == 0;
+}
+
 Index taps_together(const detail::Columns& columns, const Window& window, std::size_t axis) {
     return ceil_div(window.taps_along[axis], tap_step_of(columns, axis));
 }
 
 FastWindow::FastWindow(Window window_, std::vector<Scheme> schemes_, const detail::Columns& shape)
-    : window(std::move(window_)), schemes(std::move(schemes_)) {
+    : window(std::move(window_)),
+      schemes(std::move(schemes_)),
+      halves(schemes.back() == Scheme::halves),
+      source_channels(halves ? shape.source_channels / 2 : shape.source_channels),
+      target_channels(halves ? shape.target_channels / 2 : shape.target_channels),
+      outputs(halves ? 2 : 1) {
     for (std::size_t a = 0; a < schemes.size(); ++a) {
         cut_taps(a, shape);
         parts *= parts_along(a);
@@ -63,11 +78,16 @@ FastWindow::FastWindow(Window window_, std::vector<Scheme> schemes_, const detai
         if (schemes[a] != Scheme::one) axes.push_back(a);
     }
     find_sets();
-    columns = static_cast<Index>(window.members.size()) * shape.target_channels;
-    const Index channels = shape.source_channels;
-    const Index steps = std::clamp<Index>(ceil_div(channels * parts, step_products), 1, channels);
-    for (Index step = 0; step <= steps; ++step) step_channels.push_back(channels * step / steps);
+    columns = static_cast<Index>(window.members.size()) * target_channels;
+    cut_channels(lent_products);
     find_lent(shape);
+    if (lent.empty()) cut_channels(step_products);
+}
+
+void FastWindow::cut_channels(Index products) {
+    const Index steps = std::clamp<Index>(ceil_div(source_channels * parts, products), 1, source_channels);
+    step_channels.clear();
+    for (Index step = 0; step <= steps; ++step) step_channels.push_back(source_channels * step / steps);
 }
 
 // Taps `tap_step` apart see neighbours, of whom the first is the last one's where the source shrinks with them.
@@ -157,9 +177,9 @@ FastColumns::FastColumns(const detail::Columns& columns_, FastChoice choice_)
         window.bias = group_bias;
         const Index last = panels(window) - 1;
         const Checked of_window = Checked(last * columns.panel.width + width(window, last)) *
-                                  static_cast<Index>(window.sets.size()) * columns.source_channels;
+                                  static_cast<Index>(window.sets.size()) * window.source_channels;
         if (window.lent.empty()) size = size + of_window;
-        group_bias += panels(window) * columns.panel.width;
+        group_bias += bias_numbers(window);
         windows.push_back(std::move(window));
     }
     group_weights = size.value();
@@ -172,7 +192,7 @@ Index FastColumns::width(const FastWindow& w, Index panel) const {
 }
 
 Index FastColumns::panel_weights(const FastWindow& w, Index panel) const {
-    return w.weights + panel * columns.panel.width * static_cast<Index>(w.sets.size()) * columns.source_channels;
+    return w.weights + panel * columns.panel.width * static_cast<Index>(w.sets.size()) * w.source_channels;
 }
 
 }  // namespace tconv

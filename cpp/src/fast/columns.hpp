@@ -37,14 +37,16 @@ struct FastWindow {
     std::vector<Index> entry_steps;  // [axis] pixels between them
     std::vector<std::vector<FastPart>> along;  // [axis][part]
     std::vector<std::size_t> axes;             // those of more than one point
-    Index points = 1, outputs = 1, parts = 1;
+    bool halves;                               // Strassen's algorithm, along the last axis
+    Index source_channels, target_channels;    // of all, or of a half
+    Index points = 1, outputs = 1, parts = 1;  // outputs: the last axis' neighbours in turn, in the last place
     /// A part's weights at a point, that more points may share.
     struct Set {
         Index part, point;
     };
     std::vector<Set> sets;
     std::vector<Index> set_of;         // [point][part], -1 where all weights are zero
-    Index columns = 0;                 // (member, target channel) pairs
+    Index columns = 0;                 // (member, target channel) pairs, those of a half
     Index bias = 0, weights = 0;       // where they begin
     std::vector<Index> slot_of;        // [point][part] its number among those that have weights, or -1
     Index products = 0;                // of a tile, a channel and a column: so many slots there are
@@ -56,6 +58,11 @@ struct FastWindow {
     FastWindow(Window window, std::vector<Scheme> schemes, const detail::Columns& columns);
 
     Index parts_along(std::size_t axis) const { return static_cast<Index>(along[axis].size()); }
+    /// Pixels of a part that a tile reads, halves of them where channels are cut so.
+    Index pixels() const { return halves ? halves_numbers : points; }
+    /// Slots whose channels follow each other in a tile's row: a point's, where every part has weights there.
+    Index row_slots() const { return products == points * parts ? parts : 1; }
+    Index rows() const { return products / row_slots(); }
     Index steps() const { return static_cast<Index>(step_channels.size()) - 1; }
     /// The first channel of a step.
     Index step_channel(Index step) const { return step_channels[static_cast<std::size_t>(step)]; }
@@ -65,8 +72,12 @@ struct FastWindow {
   private:
     void cut_taps(std::size_t axis, const detail::Columns& columns);
     void find_sets();
+    void cut_channels(Index products);
     void find_lent(const detail::Columns& columns);
 };
+
+/// Whether channels and filters are so many that halves of both are whole vectors.
+bool has_halves(const detail::Columns& columns);
 
 /// Taps that a scheme along an axis may be used on together.
 Index taps_together(const detail::Columns& columns, const Window& window, std::size_t axis);
@@ -81,6 +92,8 @@ struct FastColumns {
     FastColumns(const detail::Columns& columns, FastChoice choice);
 
     Index panels(const FastWindow& w) const { return (w.columns + columns.panel.width - 1) / columns.panel.width; }
+    /// Numbers of a window's bias: a half's behind the other's.
+    Index bias_numbers(const FastWindow& w) const { return panels(w) * columns.panel.width * (w.halves ? 2 : 1); }
     /// Columns of a panel that are computed: all, or half of them in the last one.
     Index width(const FastWindow& w, Index panel) const;
     /// Where a panel begins among a window's numbers: [panel][step][set][channel][width]; none are there if they are

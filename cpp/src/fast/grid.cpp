@@ -75,11 +75,11 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
     }
 
     const bool ordered = order_panels();
-    const Index channels = columns.columns.source_channels, tile_rows = columns.columns.panel.tile_rows;
-    row_numbers = round_up(channels, line_bytes / sum_bytes);
+    const Index channels = window.source_channels, tile_rows = columns.columns.panel.tile_rows;
+    row_numbers = round_up(window.row_slots() * channels, line_bytes / sum_bytes);
     if (row_numbers * sum_bytes % conflict_bytes == 0) row_numbers += line_bytes / sum_bytes;
     const Index panel_bytes = columns.columns.panel.width * sum_bytes * window.points;  // of a tile's sums
-    const Index of_tile = window.products * row_numbers * sum_bytes;
+    const Index of_tile = window.rows() * row_numbers * sum_bytes;
     const Index weights = columns.panel_weights(window, columns.panels(window)) * sum_bytes -
                           columns.panel_weights(window, 0) * sum_bytes;
     const Index point_bytes = width() * sum_bytes, panels = std::min(columns.panels(window), most_sums / point_bytes);
@@ -110,7 +110,7 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
 
 // Members side by side along the last axis are interleaved in a line: the same channels of all of them come together.
 bool FastGrid::order_panels() {
-    const Index all = columns.panels(window), run = window.window.run, channels = columns.columns.target_channels;
+    const Index all = columns.panels(window), run = window.window.run, channels = window.target_channels;
     const bool ordered = target.channel != 1 && run > 1 && channels % width() == 0;
     const Index of_member = ordered ? channels / width() : 1, together = ordered ? run : 1;
     places.resize(static_cast<std::size_t>(all));
@@ -130,7 +130,7 @@ Index FastGrid::reach(std::size_t axis) const {
     Index low = 0, high = 0;
     for (const FastPart& part : window.along[axis]) {
         low = std::min(low, part.source);
-        high = std::max(high, part.source + window.entry_steps[axis] * (points_of(window.schemes[axis]) - 1));
+        high = std::max(high, part.source + window.entry_steps[axis] * (entries_of(window.schemes[axis]) - 1));
     }
     return std::min((rows - 1) * maps[axis].source_step + high - low + 1, maps[axis].source_extent);
 }
@@ -138,7 +138,7 @@ Index FastGrid::reach(std::size_t axis) const {
 Index FastGrid::panel_numbers() const {
     Checked size = boxes.size()[0];
     for (std::size_t a = 0; a < maps.size(); ++a) size = size * reach(a);
-    size = size * std::min(fast_chunk, columns.columns.source_channels);
+    size = size * std::min(fast_chunk, window.source_channels) * (window.halves ? 2 : 1);
     if (size.overflowed()) throw std::bad_alloc();
     return size.value();
 }

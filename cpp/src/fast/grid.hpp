@@ -42,10 +42,15 @@ struct FastGrid {
     Index members() const { return static_cast<Index>(phase_of.size()); }
     bool empty() const { return boxes.count() == 0; }
     /// Numbers of a transformed box: [slot][tile][channel].
-    Index transformed() const { return plain ? 0 : window.products * boxes.points() * row_numbers; }
+    Index transformed() const { return plain ? 0 : window.rows() * of_row(); }
+    /// From one row of a tile to the next one, and where a slot lies among them.
+    Index of_row() const { return boxes.points() * row_numbers; }
+    Index slot_place(Index slot) const {
+        return slot / window.row_slots() * of_row() + slot % window.row_slots() * window.source_channels;
+    }
     /// The source indices that a box needs along an axis, at most.
     Index reach(std::size_t axis) const;
-    /// Numbers of a chunk of channels of the pixels of a box.
+    /// Numbers of a chunk of channels of the pixels of a box, of either half.
     Index panel_numbers() const;
     /// The first row of tile c along an axis that no tile before has.
     Index own_row(std::size_t axis, Index c) const {

@@ -76,15 +76,17 @@ void FastPacked<T>::fill(const detail::Packed<T>& packed, int threads) {
     if (this->numbers() == 0) return;
     const Index of_channel = packed.unpacked_channel(),
                 taps = of_channel / packed.target_channels / packed.product_groups;
-    const Index some = std::min(std::max<Index>(unpacked_numbers / of_channel, 1), packed.source_channels);
-    Buffer<C> numbers(some * of_channel);
+    const Index channels = windows.front().source_channels, halves = packed.source_channels / channels;
+    const Index some = std::min(std::max<Index>(unpacked_numbers / of_channel / halves, 1), channels);
+    Buffer<C> numbers(halves * some * of_channel);
     weights_ = Buffer<C>(this->numbers(), memory_);
     if (this->numbers() < serial_numbers) threads = 1;
-    for (Index first = 0; first < packed.source_channels; first += some) {
-        const Index last = std::min(first + some, packed.source_channels);
-        packed.unpack(first, last, threads, numbers.data());
+    for (Index first = 0; first < channels; first += some) {
+        const Index last = std::min(first + some, channels), of_half = (last - first) * of_channel;
+        for (Index half = 0; half < halves; ++half)
+            packed.unpack(half * channels + first, half * channels + last, threads, numbers.data() + half * of_half);
         const Index of_tap = (last - first) * packed.target_channels;
-        fill_all({numbers.data(), first, last, taps * of_tap, of_tap, packed.target_channels}, threads);
+        fill_all({numbers.data(), first, last, taps * of_tap, of_tap, packed.target_channels, of_half}, threads);
     }
 }
 

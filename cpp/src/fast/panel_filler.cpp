@@ -38,7 +38,7 @@ PanelFiller<C>::PanelFiller(const FastColumns& columns, const FastWindow& window
     const std::size_t axes = window.axes.size();
     for (std::size_t i = axes > 2 ? axes - 2 : 0; i < axes; ++i) {
         const Scheme scheme = window.schemes[window.axes[i]];
-        schemes_[i + 2 - axes] = static_cast<std::size_t>(scheme);
+        schemes_[i + 2 - axes] = static_cast<std::size_t>(scheme);  // not asked for if it is halves
         slice_ *= points_of(scheme);
     }
     std::size_t entries = 0;
@@ -49,7 +49,7 @@ PanelFiller<C>::PanelFiller(const FastColumns& columns, const FastWindow& window
         const bool full = std::none_of(all.begin(), all.end(), [](const Entry& entry) { return entry.zero; });
         in_place_.push_back(full && lines_.empty() ? 1 : 0);
     }
-    const auto runs = static_cast<std::size_t>(std::min(width, ceil_div(width, columns.columns.target_channels) + 1));
+    const auto runs = static_cast<std::size_t>(std::min(width, ceil_div(width, window.target_channels) + 1));
     scratch_.resize(static_cast<std::size_t>(workers));
     for (Scratch& scratch : scratch_) {
         scratch.panels.resize(static_cast<std::size_t>(panels_at_once));
@@ -98,7 +98,7 @@ void PanelFiller<C>::find_entries(Index part) {
 
 template <class C>
 void PanelFiller<C>::enter(Panel* panel, Index number, C* to) const {
-    const Index filters = columns_.columns.target_channels, column = number * columns_.columns.panel.width;
+    const Index filters = window_.target_channels, column = number * columns_.columns.panel.width;
     panel->lanes = columns_.width(window_, number);
     panel->real = std::min(panel->lanes, window_.columns - column);
     panel->to = to;
@@ -168,6 +168,22 @@ void PanelFiller<C>::weigh_kernel(const KernelRows<C>& kernel, const Panel& pane
     }
 }
 
+/// The same where channels and filters are cut into halves: they are whole vectors.
+template <class C>
+void PanelFiller<C>::weigh_halves(const KernelRows<C>& kernel, const Panel& panel, Index k, Index count, bool more,
+                                  C* const* targets) const {
+    for (std::size_t r = 0; r < panel.runs.size(); ++r) {
+        const C* const first = panel.places[r] + k * kernel.of_channel;
+        const C* from[halves_numbers];
+        for (Index i = 0; i < halves_numbers; ++i)
+            from[i] = first + i / 2 * kernel.of_half + i % 2 * window_.target_channels;
+        C* to[halves_points];
+        for (Index p = 0; p < halves_points; ++p) to[p] = targets[p] + panel.runs[r].at;
+        transforms_.weigh_halves({from, to, count, kernel.of_channel, panel.lanes, panel.runs[r].count,
+                                  more ? count * kernel.of_channel : 0});
+    }
+}
+
 /// The last two axes of numbers that were transformed along all others, `count` at a point.
 template <class C>
 void PanelFiller<C>::weigh_slices(double* numbers, Index count, C* const* targets) const {
@@ -216,7 +232,9 @@ void PanelFiller<C>::fill(const KernelRows<C>& kernel, Index group, Index first_
                     const bool here = set >= 0 && w.sets[static_cast<std::size_t>(set)].point == point;
                     targets[point] = here ? panel->to + (set * (end - begin) + k - begin) * panel->lanes : nullptr;
                 }
-                if (in_place && panel->whole) {
+                if (w.halves) {
+                    weigh_halves(kernel, *panel, k - kernel.first, count, more, targets);
+                } else if (in_place && panel->whole) {
                     weigh_kernel(kernel, *panel, k - kernel.first, count, more, targets);
                 } else {
                     take(kernel, entries, *panel, k - kernel.first, count, more, numbers);

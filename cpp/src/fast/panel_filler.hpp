@@ -14,6 +14,7 @@ struct KernelRows {
     const C* numbers;
     Index first, last;
     Index of_group, of_tap, of_channel;
+    Index of_half;  // to the same channel of the other half of them, where a window knows halves
 };
 
 inline constexpr Index panels_at_once = 4;  // that are filled in turn: neighbours lie side by side in the kernel
@@ -68,6 +69,8 @@ class PanelFiller {
     void find_places(const KernelRows<C>& kernel, const C* of_group, const std::vector<Entry>& entries,
                      Panel* panel) const;
     void weigh_kernel(const KernelRows<C>& kernel, const Panel& panel, Index k, Index count, bool more,
+                      C* const* targets) const;
+    void weigh_halves(const KernelRows<C>& kernel, const Panel& panel, Index k, Index count, bool more,
                       C* const* targets) const;
     void weigh_slices(double* numbers, Index count, C* const* targets) const;
     void take(const KernelRows<C>& kernel, const std::vector<Entry>& entries, const Panel& panel, Index k, Index count,

@@ -32,7 +32,7 @@ SharedCut::SharedCut(const FastGrid& grid, Index box, Index all_panels, int thre
       tiles(grid.block_tiles),
       panels(grid.block_panels),
       tiles_first(grid.columns.panel_weights(grid.window, all_panels) - grid.columns.panel_weights(grid.window, 0) <=
-                  many_weights * rows * grid.window.products * grid.row_numbers) {
+                  many_weights * rows * grid.window.rows() * grid.row_numbers) {
     const detail::Columns& columns = grid.columns.columns;
     const Index all_tiles = rows;
     if (grid.gathered) {
@@ -40,13 +40,14 @@ SharedCut::SharedCut(const FastGrid& grid, Index box, Index all_panels, int thre
         if (slabs.count >= least_slabs * threads) rows = ceil_div(slabs.count, threads) * slabs.points;
     } else if (all_tiles >= least_rows * threads) {
         rows = std::max(least_rows, all_tiles / (rows_of_thread * threads));
-        channels = columns.source_channels;
+        channels = grid.window.source_channels;
     }
     if (rows == all_tiles) {
-        while (channels / 2 >= least_chunk && uneven(ceil_div(columns.source_channels, channels), threads))
+        while (channels / 2 >= least_chunk && uneven(ceil_div(grid.window.source_channels, channels), threads))
             channels /= 2;
     }
-    const double products = static_cast<double>(grid.window.products * columns.source_channels * columns.panel.width);
+    const double products =
+        static_cast<double>(grid.window.products * grid.window.source_channels * columns.panel.width);
     while (uneven(ceil_div(all_tiles, tiles) * ceil_div(all_panels, panels), threads) &&
            static_cast<double>(tiles * panels) * products >= 2 * least_unit) {
         if (panels > 1 && (panels * columns.panel.width >= tiles || tiles <= columns.panel.tile_rows)) {
@@ -95,9 +96,13 @@ Buffer<compute_t<T>> FastProduct<T>::spread_bias(const T* bias) const {
     for (Index group = 0; group < packed_.columns.product_groups; ++group)
         for (const FastGrid& grid : grids_) {
             const FastWindow& w = grid.window;
-            for (Index n = 0; n < packed_.panels(w) * packed_.columns.panel.width; ++n)
-                spread[group * packed_.group_bias + w.bias + n] =
-                    n < w.columns ? widen(bias[group * channels + grid.column_at(n) % channels]) : C(0);
+            const Index of_half = packed_.panels(w) * packed_.columns.panel.width;
+            for (Index number = 0; number < packed_.bias_numbers(w); ++number) {
+                const Index n = number % of_half;
+                const Index first = group * channels + number / of_half * w.target_channels;
+                spread[group * packed_.group_bias + w.bias + number] =
+                    n < w.columns ? widen(bias[first + grid.column_at(n) % w.target_channels]) : C(0);
+            }
         }
     return spread;
 }
@@ -178,7 +183,7 @@ template <class Prepare>
 void FastProduct<T>::run_shared(std::size_t number, std::vector<FastWorker<T>>& workers, C* transformed, Index together,
                                 const Prepare& prepare) const {
     const FastGrid& grid = grids_[number];
-    const Index boxes = grid.boxes.count(), channels = packed_.columns.source_channels;
+    const Index boxes = grid.boxes.count(), channels = grid.window.source_channels;
     const Index panels = packed_.panels(grid.window);
     for (Index group = 0; group < packed_.columns.product_groups; ++group) {
         for (Index box = 0; box < boxes; ++box) {

@@ -8,6 +8,8 @@
 namespace tconv {
 namespace {
 
+constexpr Index chain_products = 128;  // the sum of chains of sums is more accurate than one
+
 /// The most that any grid asks for.
 template <class Number>
 Index most(const std::vector<FastGrid>& grids, const Number& number) {
@@ -30,7 +32,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
         });
     };
     const Index indices = along([](const FastGrid& grid, std::size_t a) {
-        return grid.window.parts_along(a) * points_of(grid.window.schemes[a]) + 1;
+        return grid.window.parts_along(a) * entries_of(grid.window.schemes[a]) + 1;
     });
     first_ = carver.take<Index>(axes + 1);
     last_ = carver.take<Index>(axes + 1);
@@ -158,7 +160,7 @@ void FastWorker<T>::multiply(Index first, Index last, Index first_panel, Index l
 /// The points that a block's tiles need for some output that is there, for each of some panels.
 template <class T>
 void FastWorker<T>::find_needed(Index first, Index count, Index first_panel, Index last_panel) {
-    const Index channels = shape_.target_channels, width = shape_.panel.width;
+    const Index channels = grid_->window.target_channels, width = shape_.panel.width;
     Index known_first = -1, known_last = -1;  // kinds
     for (Index panel = first_panel; panel < last_panel; ++panel) {
         const Index column = grid_->column_at(panel * width), member = column / channels, number = panel - first_panel;
@@ -225,11 +227,12 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                                     const C* transformed) {
     const FastWindow& w = grid_->window;
     const FastPacked<T>& packed = work_.packed;
-    const Index of_slot = grid_->boxes.points() * grid_->row_numbers,
-                block_width = grid_->block_panels * shape_.panel.width;
+    const Index block_width = grid_->block_panels * shape_.panel.width;
     Rows<C> t{};
     t.row_offsets = row_offsets_;
     t.panel_offsets = panel_offsets_;
+    // Where the first rows make the panel, which ones those are depends on the cut: one chain for all.
+    t.chain = w.lent.empty() && w.parts * w.source_channels > chain_products ? chain_products : 0;
     for (Index tile = 0; tile < count; ++tile) {
         every_[0][tile] = tile * grid_->row_numbers;
         every_[1][tile] = tile * grid_->sum_numbers;
@@ -263,7 +266,7 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                 t.taps = 0;
                 for (Index part = 0; part < w.parts; ++part) {
                     if (sets[part] < 0) continue;
-                    row_offsets_[t.taps] = slots[part] * of_slot;
+                    row_offsets_[t.taps] = grid_->slot_place(slots[part]);
                     panel_offsets_[t.taps++] = sets[part] * t.channels * width;
                 }
                 t.rows = transformed + first * grid_->row_numbers + channel;
@@ -318,7 +321,7 @@ void FastWorker<T>::multiply_plain(Index first, Index count, Index first_panel, 
 
 template <class T>
 void FastWorker<T>::compute() {
-    if (!grid_->plain) transform(0, tiles_, 0, shape_.source_channels, transformed_);
+    if (!grid_->plain) transform(0, tiles_, 0, grid_->window.source_channels, transformed_);
     multiply(0, tiles_, 0, work_.packed.panels(grid_->window), transformed_);
 }
 

@@ -104,7 +104,7 @@ class FastWorker {
     Index *kinds_, *phase_kinds_;           // [member], [phase]: the same for neighbours with the same outputs
     Index *pixel_strides_, *low_, *count_;  // [axis] of the pixels where they are read
     Index *reach_end_, first_image_ = 0, last_image_ = 0;  // of the tiles that pixels are gathered for
-    Index batch_stride_ = 0;
+    Index batch_stride_ = 0, half_ = 0;                    // half: to the same pixel's other half
     const C* origin_ = nullptr;
     Index* indices_;
     unsigned char* bits_;
@@ -166,6 +166,12 @@ void FastWorker<T>::finish_columns(const C* sums, Index column, Index columns, c
                                                 : work_.bias + group_ * work_.packed.group_bias + grid_->window.bias +
                                                       first_column_ + column;
     C* to[9];
+    if (grid_->window.halves) {
+        for (Index o = 0; o < halves_numbers; ++o) to[o] = row(o);
+        const C* const of_halves[] = {bias, bias + work_.packed.bias_numbers(grid_->window) / 2};
+        return work_.transforms.finish_halves(sums + column, width, to, columns, bias == nullptr ? nullptr : of_halves,
+                                              work_.finish, run, ahead_);
+    }
     for (Index s = 0, output = 0; s < slices_count_; ++s) {
         for (Index o = 0; o < slice_outputs_; ++o) to[o] = row(output++);
         finish_(sums + slices_[s] * width + column, width, to, columns, bias, work_.finish, run, ahead_);

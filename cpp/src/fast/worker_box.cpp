@@ -36,17 +36,18 @@ void FastWorker<T>::look_within() {
         slice_points_ *= points_of(w.schemes[w.axes[i]]);
         slice_outputs_ *= outputs_of(w.schemes[w.axes[i]]);
     }
+    if (w.halves) slice_outputs_ = w.outputs;
     const auto scheme = [&](std::size_t back) {  // of the axes that are transformed, from the last one on
         return back <= transformed ? static_cast<std::size_t>(w.schemes[w.axes[transformed - back]]) : std::size_t(0);
     };
-    finish_ =
-        transformed > 1 ? work_.transforms.finish_plane[scheme(2)][scheme(1)] : work_.transforms.finish[scheme(1)];
+    finish_ = w.halves          ? nullptr
+              : transformed > 1 ? work_.transforms.finish_plane[scheme(2)][scheme(1)]
+                                : work_.transforms.finish[scheme(1)];
     slices_count_ = w.outputs / slice_outputs_;
-    const Index of_slot = grid_->boxes.points() * grid_->row_numbers;
     for (Index part = 0; part < w.parts; ++part) {
         for (Index point = 0; point < w.points; ++point) {
             const Index slot = w.slot_of[static_cast<std::size_t>(point * w.parts + part)];
-            slot_places_[part * w.points + point] = slot < 0 ? -1 : slot * of_slot;
+            slot_places_[part * w.points + point] = slot < 0 ? -1 : grid_->slot_place(slot);
         }
         Index rest = part;
         for (std::size_t a = rank_; a-- > 0; rest /= w.parts_along(a))
@@ -65,6 +66,7 @@ void FastWorker<T>::look_within() {
             point += digit * grid_->point_strides[a];
             place += digit * w.spreads[a] * grid_->maps[a].target_step * grid_->target.axes[a];
         }
+        place += rest * w.target_channels * grid_->target.channel;  // the other half
         if (o % slice_outputs_ == 0) slices_[o / slice_outputs_] = point;
         places_[o] = place;
     }
@@ -82,7 +84,8 @@ void FastWorker<T>::look_along_axes() {
     for (std::size_t a = 0; a < rank_; ++a) {
         const AxisMap& map = grid_->maps[a];
         const Phase& first_phase = w.window.first()[a];
-        const Index spread = w.spreads[a], entries = points_of(w.schemes[a]), outputs = outputs_of(w.schemes[a]);
+        const Index spread = w.spreads[a], entries = entries_of(w.schemes[a]), outputs = outputs_of(w.schemes[a]);
+        const Index points = points_of(w.schemes[a]);
         const std::vector<Phase>& phases = shape_.phases[a];
         sources_[a] = indices;
         inside_[a] = flags;
@@ -113,9 +116,9 @@ void FastWorker<T>::look_along_axes() {
         valid_[a] = bits;
         needed_[a] = masks;
         whole_[a] = flags;
-        std::uint64_t at_digit[4] = {};  // points of the window, by their place along the axis
+        std::uint64_t at_digit[halves_points] = {};  // points of the window, by their place along the axis
         for (Index point = 0; point < std::min(w.points, most_masked); ++point)
-            at_digit[point / grid_->point_strides[a] % entries] |= std::uint64_t(1) << point;
+            at_digit[point / grid_->point_strides[a] % points] |= std::uint64_t(1) << point;
         const Range& range = grid_->ranges[a];
         const auto all_outputs = static_cast<unsigned char>((1u << outputs) - 1);
         each_tile([&](Index own, Index row) {
@@ -131,9 +134,9 @@ void FastWorker<T>::look_along_axes() {
                 for (Index i = 0; !whole && i < outputs; ++i) {
                     if (row + spread * i < begin || row + spread * i >= end) continue;
                     *bits = static_cast<unsigned char>(*bits | 1u << i);
-                    for (Index e = 0; e < entries; ++e)
-                        if ((points_of_output[static_cast<std::size_t>(w.schemes[a])][i] >> e & 1) != 0)
-                            *masks |= at_digit[e];
+                    for (Index p = 0; p < points; ++p)
+                        if ((points_of_output[static_cast<std::size_t>(w.schemes[a])][i] >> p & 1) != 0)
+                            *masks |= at_digit[p];
                 }
                 ++bits, ++masks;
             }
@@ -147,6 +150,7 @@ void FastWorker<T>::look_along_axes() {
         low_[a] = 0;
     }
     batch_stride_ = grid_->source.batch;
+    half_ = grid_->window.source_channels;
     if constexpr (std::is_same_v<T, C>)
         origin_ = work_.source + first_[0] * batch_stride_ + group_ * shape_.source_channels;
 }
@@ -156,7 +160,7 @@ template <class T>
 void FastWorker<T>::look_along_lines() {
     const FastWindow& w = grid_->window;
     const std::size_t inner = rank_ - 1;
-    const Index parts = w.parts_along(inner), entries = parts * points_of(w.schemes[inner]);
+    const Index parts = w.parts_along(inner), entries = parts * entries_of(w.schemes[inner]);
     const Index rows = w.spreads[inner] * outputs_of(w.schemes[inner]);
     const Index source_step = rows * grid_->maps[inner].source_step;
     const Index target_step = rows * grid_->maps[inner].target_step * grid_->target.axes[inner];

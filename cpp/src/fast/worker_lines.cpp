@@ -44,7 +44,7 @@ void FastWorker<T>::store_lines(Index first, Index count) {
 template <class T>
 template <class Use>
 void FastWorker<T>::each_columns(const Use& use) {
-    const Index channels = shape_.target_channels, run = grid_->window.window.run, panel = grid_->width();
+    const Index channels = grid_->window.target_channels, run = grid_->window.window.run, panel = grid_->width();
     const bool cut = run > 1 && channels % panel == 0;  // panels of members side by side follow each other
     const Index end = first_column_ + columns_;
     for (Index place = first_column_, some; place < end; place += some) {
@@ -106,7 +106,7 @@ void FastWorker<T>::store_columns(Index member, Index count, Index channel, Inde
     const AxisMap& map = grid_->maps[inner];
     const Index spread = w.spreads[inner], outputs = outputs_of(w.schemes[inner]), length = tiles * outputs;
     const Index tile = first_[rank_] + at_[rank_], row = grid_->row(inner, tile), own = grid_->own_row(inner, tile);
-    const Index channels = shape_.target_channels;
+    const Index channels = w.target_channels;
     Index begin = 0, end = length;  // outputs that all members have
     for (Index q = 0; q < count; ++q) {
         const Phase& phase = w.window.members[static_cast<std::size_t>(member + q)][inner];
@@ -121,7 +121,7 @@ void FastWorker<T>::store_columns(Index member, Index count, Index channel, Inde
     }
     end = std::max(begin, end);
     Index place = (first_[0] + at_[0]) * grid_->target.batch + grid_->deltas[static_cast<std::size_t>(member)] +
-                  (group_ * channels + channel) * grid_->target.channel;
+                  (group_ * shape_.target_channels + channel) * grid_->target.channel;
     for (std::size_t a = 0; a < rank_; ++a) place += targets_[a][at_[a + 1]];
     const Index step = spread * map.target_step;
     const auto& phase_of = grid_->phase_of[static_cast<std::size_t>(member)];

@@ -17,7 +17,7 @@ void FastWorker<T>::look_at_reach(Index first_tile, Index last_tile) {
     last_image_ = reach_end_[0] + 1;
     bool whole = last_image_ - first_image_ > 1;
     for (std::size_t a = 0; a < rank_; ++a) {
-        const Index of_tile = grid_->window.parts_along(a) * points_of(grid_->window.schemes[a]);
+        const Index of_tile = grid_->window.parts_along(a) * entries_of(grid_->window.schemes[a]);
         const Index first = whole ? 0 : at_[a + 1], last = whole ? last_[a + 1] - first_[a + 1] : reach_end_[a + 1] + 1;
         whole = whole || last - first > 1;
         Index low = grid_->maps[a].source_extent, high = -1;
@@ -30,7 +30,8 @@ void FastWorker<T>::look_at_reach(Index first_tile, Index last_tile) {
     }
 }
 
-/// A chunk of channels of the pixels within reach, as rows in the type of the sums.
+/// A chunk of channels of the pixels within reach, as rows in the type of the sums; of halves, the other one's behind
+/// it.
 template <class T>
 void FastWorker<T>::gather(Index first_channel, Index channels) {
     const Layout& source = grid_->source;
@@ -46,18 +47,21 @@ void FastWorker<T>::gather(Index first_channel, Index channels) {
     Index line = count_[inner];
     while (inner > 0 && count_[inner] == grid_->maps[inner].source_extent) line *= count_[--inner];
     const Index lines = line == 0 ? 0 : pixels / line;
+    half_ = (last_image_ - first_image_) * batch_stride_;
     C* to = panel_;
-    for (Index n = first_[0] + first_image_; n < first_[0] + last_image_; ++n) {
-        for (Index l = 0; l < lines; ++l, to += line * channels) {
-            Index offset = n * source.batch + (group_ * shape_.source_channels + first_channel) * source.channel;
-            for (std::size_t a = inner; a < rank_; ++a) offset += low_[a] * source.axes[a];
-            Index rest = l;
-            for (std::size_t a = inner; a-- > 0;) {
-                offset += (low_[a] + rest % count_[a]) * source.axes[a];
-                rest /= count_[a];
+    for (Index first = first_channel; first < shape_.source_channels; first += grid_->window.source_channels) {
+        for (Index n = first_[0] + first_image_; n < first_[0] + last_image_; ++n) {
+            for (Index l = 0; l < lines; ++l, to += line * channels) {
+                Index offset = n * source.batch + (group_ * shape_.source_channels + first) * source.channel;
+                for (std::size_t a = inner; a < rank_; ++a) offset += low_[a] * source.axes[a];
+                Index rest = l;
+                for (std::size_t a = inner; a-- > 0;) {
+                    offset += (low_[a] + rest % count_[a]) * source.axes[a];
+                    rest /= count_[a];
+                }
+                gather_run(work_.packed.kernels, work_.packed.converters, work_.source + offset, source.axes[rank_ - 1],
+                           source.channel, line, channels, to);
             }
-            gather_run(work_.packed.kernels, work_.packed.converters, work_.source + offset, source.axes[rank_ - 1],
-                       source.channel, line, channels, to);
         }
     }
 }
@@ -72,7 +76,7 @@ void FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
     for (std::size_t a = 0; a < rank_; ++a) {
         const Index along =
             at_[a + 1] * w.parts_along(a) + part_places_[part * static_cast<Index>(rank_) + static_cast<Index>(a)];
-        const Index entries = points_of(w.schemes[a]);
+        const Index entries = entries_of(w.schemes[a]);
         const Index* const index = sources_[a] + along * entries;
         Index steps[4];
         for (Index e = 0; e < entries; ++e)
@@ -83,6 +87,8 @@ void FastWorker<T>::find_pixels(Index part, Index channel, const C** pixels) {
     }
     const C *const zeros = work_.packed.zeros.data(), *const first = origin_ + channel;
     for (Index i = 0; i < count; ++i) pixels[i] = offsets_[i] < 0 ? zeros : first + offsets_[i];
+    if (w.halves)
+        for (Index i = 0; i < count; ++i) pixels[count + i] = pixels[i] == zeros ? zeros : pixels[i] + half_;
 }
 
 template <class T>
@@ -141,8 +147,8 @@ template <class T>
 void FastWorker<T>::prefetch(Index channels) const {
     constexpr Index line = 64 / sizeof(C);
     const FastWindow& w = grid_->window;
-    const Index along = points_of(w.schemes[rank_ - 1]), known = along - outputs_of(w.schemes[rank_ - 1]);
-    for (Index i = 0; i < w.points; i += along)
+    const Index along = entries_of(w.schemes[rank_ - 1]), known = along - outputs_of(w.schemes[rank_ - 1]);
+    for (Index i = 0; i < w.pixels(); i += along)
         for (Index e = known; e < along; ++e)
             for (Index k = 0; k < channels; k += line) __builtin_prefetch(next_[i + e] + k);
 }
@@ -152,6 +158,11 @@ void FastWorker<T>::prefetch(Index channels) const {
 template <class T>
 void FastWorker<T>::analyse(Index part, C* to, Index channels, const TileRun& run) {
     const FastWindow& w = grid_->window;
+    if (w.halves) {
+        for (Index p = 0; p < w.points; ++p) to_[p] = to + slot_places_[part * w.points + p];
+        lines_[0] = pixels_;
+        return work_.transforms.analyse_halves({lines_, nullptr, 1, to_, channels, 0, run});
+    }
     const std::size_t count = w.axes.size(), before = count > 2 ? count - 2 : 0;
     const auto scheme = [&](std::size_t back) {  // of the axes that are transformed, from the last one on
         return back <= count ? static_cast<std::size_t>(w.schemes[w.axes[count - back]]) : std::size_t(0);

@@ -25,7 +25,7 @@ Index add(Piece* pieces, Index count, const Piece& piece, bool may_join) {
 /// have the same outputs.
 template <class T>
 void FastWorker<T>::cut_columns(Index first, Index last) {
-    const Index channels = shape_.target_channels, step = grid_->target.channel;
+    const Index channels = grid_->window.target_channels, step = grid_->target.channel;
     first_column_ = first;
     columns_ = last - first;
     pieces_count_ = runs_count_ = 0;

@@ -7,40 +7,55 @@
 namespace tconv {
 namespace {
 
-/// M rows of a product, from row m on. With a sign, the panel is made on the way.
-template <class V, int M, int NV, int Sign = 0>
+/// M rows of a product, from row m on. With a sign, the panel is made on the way; or sums are made of chains.
+template <class V, int M, int NV, int Sign = 0, bool Chains = false>
 inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V::value>& t, Index m) {
     using T = typename V::value;
     constexpr int W = V::width;
-    typename V::reg sum[M][NV];
+    typename V::reg sum[M][NV], total[M][NV];
     const Index* const row = t.row_places + m;
     for (int i = 0; i < M; ++i)
-        for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
+        for (int v = 0; v < NV; ++v) sum[i][v] = total[i][v] = V::zero();
     for (Index tap = 0; tap < t.taps; ++tap) {
         const T* panel = t.panel + t.panel_offsets[tap];
         const T* other = t.other;
         T* made = t.made;
         const T* a[M];
         for (int i = 0; i < M; ++i) a[i] = t.rows + t.row_offsets[tap] + row[i];
+        for (Index first = 0; first < t.channels;) {
+            const Index last = Chains && t.channels - first > t.chain ? first + t.chain : t.channels;
 #pragma GCC unroll 4
-        for (Index k = 0; k < t.channels; ++k, panel += NV * W) {
-            typename V::reg b[NV];
-            if constexpr (Sign == 0) {
-                for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
-            } else {
-                for (int v = 0; v < NV; ++v) {
-                    const auto first = V::load(panel + v * W), second = V::load(other + v * W);
-                    b[v] = V::keep(Sign > 0 ? first + second : first - second);
-                    V::store(made + v * W, b[v]);
+            for (Index k = first; k < last; ++k, panel += NV * W) {
+                typename V::reg b[NV];
+                if constexpr (Sign == 0) {
+                    for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
+                } else {
+                    for (int v = 0; v < NV; ++v) {
+                        const auto one = V::load(panel + v * W), two = V::load(other + v * W);
+                        b[v] = V::keep(Sign > 0 ? one + two : one - two);
+                        V::store(made + v * W, b[v]);
+                    }
+                    other += NV * W;
+                    made += NV * W;
                 }
-                other += NV * W;
-                made += NV * W;
+                for (int i = 0; i < M; ++i) {
+                    const auto x = V::set1(a[i][k]);
+                    for (int v = 0; v < NV; ++v) sum[i][v] = V::fma(x, b[v], sum[i][v]);
+                }
             }
-            for (int i = 0; i < M; ++i) {
-                const auto x = V::set1(a[i][k]);
-                for (int v = 0; v < NV; ++v) sum[i][v] = V::fma(x, b[v], sum[i][v]);
+            first = last;
+            if constexpr (Chains) {
+                for (int i = 0; i < M; ++i)
+                    for (int v = 0; v < NV; ++v) {
+                        total[i][v] = total[i][v] + sum[i][v];
+                        sum[i][v] = V::zero();
+                    }
             }
         }
+    }
+    if constexpr (Chains) {
+        for (int i = 0; i < M; ++i)
+            for (int v = 0; v < NV; ++v) sum[i][v] = total[i][v];
     }
     T* c[M];
     for (int i = 0; i < M; ++i) c[i] = t.c + t.c_places[m + i];
@@ -58,6 +73,27 @@ void make_panel(const Rows<typename V::value>& t) {
     const typename V::reg sign = V::set1(static_cast<typename V::value>(t.sign));
     for (Index i = 0; i < t.channels * NV * V::width; i += V::width)
         V::store(t.made + i, V::fma(sign, V::load(t.other + i), V::load(t.panel + i)));
+}
+
+/// The rows from m on, ask(row) before those.
+template <class V, int NV, bool Chains, class Ask>
+inline __attribute__((always_inline)) void multiply_strips(const Rows<typename V::value>& t, Index m, const Ask& ask) {
+    for (; m + 6 <= t.count; m += 6) {
+        ask(m + 6);
+        multiply_strip<V, 6, NV, 0, Chains>(t, m);
+    }
+    switch (t.count - m) {
+        case 5:
+            return multiply_strip<V, 5, NV, 0, Chains>(t, m);
+        case 4:
+            return multiply_strip<V, 4, NV, 0, Chains>(t, m);
+        case 3:
+            return multiply_strip<V, 3, NV, 0, Chains>(t, m);
+        case 2:
+            return multiply_strip<V, 2, NV, 0, Chains>(t, m);
+        case 1:
+            return multiply_strip<V, 1, NV, 0, Chains>(t, m);
+    }
 }
 
 /// See FastKernels::multiply.
@@ -82,22 +118,7 @@ void multiply_rows(Rows<typename V::value> t) {
         }
         t.panel = t.made;
     }
-    for (; m + 6 <= t.count; m += 6) {
-        ask(m + 6);
-        multiply_strip<V, 6, NV>(t, m);
-    }
-    switch (t.count - m) {
-        case 5:
-            return multiply_strip<V, 5, NV>(t, m);
-        case 4:
-            return multiply_strip<V, 4, NV>(t, m);
-        case 3:
-            return multiply_strip<V, 3, NV>(t, m);
-        case 2:
-            return multiply_strip<V, 2, NV>(t, m);
-        case 1:
-            return multiply_strip<V, 1, NV>(t, m);
-    }
+    t.chain > 0 ? multiply_strips<V, NV, true>(t, m, ask) : multiply_strips<V, NV, false>(t, m, ask);
 }
 
 /// Numbers in double precision, as large as V's vectors.
@@ -315,6 +336,114 @@ void finish_line(const typename V::value* from, Index step, typename V::value* c
     finish_plane<V, Scheme::one, S>(from, step, to, n, bias, how, run, ahead);
 }
 
+/// See FastKernels::weigh_halves.
+template <class V>
+void weigh_halves(const WeightRows<typename V::value, typename V::value>& t) {
+    using T = typename V::value;
+    using R = typename V::reg;
+    constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+    const T* x[halves_numbers];
+    T* y[halves_points];
+    for (int i = 0; i < halves_numbers; ++i) x[i] = t.from[i];
+    for (int p = 0; p < halves_points; ++p) y[p] = t.to[p];
+    for (Index row = 0, from = 0, to = 0; row < t.rows; ++row, from += t.from_step, to += t.to_step) {
+        for (Index i = 0; i < t.count; i += V::width) {
+            R g[halves_numbers];
+            for (int e = 0; e < halves_numbers; ++e) g[e] = V::load(x[e] + from + i);
+            if (t.ahead != 0 && i % line == 0)
+                for (int e = 0; e < halves_numbers; ++e) __builtin_prefetch(x[e] + from + i + t.ahead);
+            V::store(y[0] + to + i, g[0] + g[3]);
+            V::store(y[1] + to + i, g[0]);
+            V::store(y[2] + to + i, g[1] - g[3]);
+            V::store(y[3] + to + i, g[2] - g[0]);
+            V::store(y[4] + to + i, g[3]);
+            V::store(y[5] + to + i, g[0] + g[1]);
+            V::store(y[6] + to + i, g[2] + g[3]);
+        }
+    }
+}
+
+/// See FastKernels::analyse_halves.
+template <class V>
+void analyse_halves(const PlaneSum<typename V::value>& t) {
+    using T = typename V::value;
+    using R = typename V::reg;
+    constexpr Index W = V::width, line = 64 / static_cast<Index>(sizeof(T));
+    const T* x[halves_numbers];
+    T* y[halves_points];
+    for (int i = 0; i < halves_numbers; ++i) x[i] = t.from[0][i];
+    for (int p = 0; p < halves_points; ++p) y[p] = t.to[p];
+    const auto transform = [&](Index from, Index to, const auto& load, const auto& store) TCONV_INLINE {
+        R a[halves_numbers];
+        for (int i = 0; i < halves_numbers; ++i) a[i] = load(x[i] + from);
+        store(y[0] + to, a[0] + a[3]);
+        store(y[1] + to, a[1] + a[3]);
+        store(y[2] + to, a[0]);
+        store(y[3] + to, a[3]);
+        store(y[4] + to, a[0] + a[2]);
+        store(y[5] + to, a[1] - a[0]);
+        store(y[6] + to, a[2] - a[3]);
+    };
+    for (Index tile = 0, from = 0, to = 0; tile < t.run.count; ++tile, from += t.run.from, to += t.run.to) {
+        const Index next = from + t.run.from;
+        if (tile + 1 < t.run.count)
+            for (int i = 0; i < halves_numbers; ++i)
+                for (Index k = 0; k < t.n; k += line) __builtin_prefetch(x[i] + next + k);
+        Index k = 0;
+        for (; k + W <= t.n; k += W)
+            transform(
+                from + k, to + k, [](const T* p) TCONV_INLINE { return V::load(p); },
+                [](T* p, R r) TCONV_INLINE { V::store(p, r); });
+        if (const Index some = t.n - k; some > 0)
+            transform(
+                from + k, to + k, [some](const T* p) TCONV_INLINE { return V::load_some(p, some); },
+                [some](T* p, R r) TCONV_INLINE { V::store_some(p, r, some); });
+    }
+}
+
+/// See FastKernels::finish_halves.
+template <class V>
+void finish_halves(const typename V::value* from, Index step, typename V::value* const* to, Index n,
+                   const typename V::value* const* bias, Finish<typename V::value> how, TileRun run, Index ahead) {
+    using T = typename V::value;
+    using R = typename V::reg;
+    constexpr Index W = V::width, line = 64 / static_cast<Index>(sizeof(T));
+    T* y[halves_numbers];
+    for (int i = 0; i < halves_numbers; ++i) y[i] = to[i];
+    const bool linear = how.kind == Activation::Kind::linear;
+    for (Index left = run.count;; from += run.from) {
+        for (Index k = 0; k < n; k += W) {
+            const Index some = n - k < W ? n - k : W;
+            R p[halves_points];
+            for (int i = 0; i < halves_points; ++i) p[i] = V::load(from + i * step + k);
+            R output[halves_numbers] = {(p[0] + p[3]) + (p[6] - p[4]), p[1] + p[3], p[2] + p[4],
+                                        (p[0] + p[2]) + (p[5] - p[1])};
+            if (bias != nullptr) {
+                for (int f = 0; f < 2; ++f) {
+                    const R offset = some == W ? V::load(bias[f] + k) : V::load_some(bias[f] + k, some);
+                    for (int e = 0; e < 2; ++e) output[f * 2 + e] = output[f * 2 + e] + offset;
+                }
+            }
+            if (!linear) {
+#pragma GCC unroll 1
+                for (int i = 0; i < halves_numbers; ++i) output[i] = activate<V>(output[i], how);
+            }
+            for (int i = 0; i < halves_numbers; ++i) {
+                if (y[i] == nullptr) continue;
+                if (some == W) {
+                    V::store(y[i] + k, output[i]);
+                    if (ahead != 0 && k % line == 0) __builtin_prefetch(y[i] + k + ahead, 1);
+                } else {
+                    V::store_some(y[i] + k, output[i], some);
+                }
+            }
+        }
+        if (--left == 0) return;
+        for (int i = 0; i < halves_numbers; ++i)
+            if (y[i] != nullptr) y[i] += run.to;
+    }
+}
+
 template <class V, class From>
 constexpr WeighPlanes<From, typename V::value> weigh_planes() {
     constexpr Scheme one = Scheme::one, a = Scheme::two_by_two, b = Scheme::three_by_two, c = Scheme::two_by_three;
@@ -343,6 +472,9 @@ constexpr FastKernels<typename V::value> fast_kernels_of() {
              {nullptr, finish_plane<V, a, a>, finish_plane<V, a, b>, finish_plane<V, a, c>},
              {nullptr, finish_plane<V, b, a>, finish_plane<V, b, b>, finish_plane<V, b, c>},
              {nullptr, finish_plane<V, c, a>, finish_plane<V, c, b>, finish_plane<V, c, c>}},
+            weigh_halves<V>,
+            analyse_halves<V>,
+            finish_halves<V>,
             sum_lines<V>,
             {sum_tiles<V, one, true>, sum_tiles<V, a, true>, sum_tiles<V, b, true>, sum_tiles<V, c, true>},
             {sum_tiles<V, one, false>, sum_tiles<V, a, false>, sum_tiles<V, b, false>, sum_tiles<V, c, false>}};

@@ -16,8 +16,9 @@ enum class Scheme : unsigned char {
     two_by_two,    // F(2,2): points 0, 1, infinity
     three_by_two,  // F(3,2): points 0, 1, -1, infinity
     two_by_three,  // F(2,3): the same points
+    halves,        // Strassen's algorithm: two neighbours, halves of the channels and of the filters, as below
 };
-inline constexpr int schemes = 4;
+inline constexpr int schemes = 4;  // those above that are sums along an axis
 /// G, whose numbers are 1, 0 and -1: [scheme][point][entry].
 inline constexpr signed char weight_signs[schemes][4][3] = {
     {{1}}, {{1, 0}, {1, 1}, {0, 1}}, {{1, 0}, {1, 1}, {1, -1}, {0, 1}}, {{1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 1}}};
@@ -34,8 +35,8 @@ inline constexpr float output_weights[schemes][3][4] = {{{1}},
                                                         {{1, 0.5, 0.5, 0}, {0, 0.5, -0.5, 1}}};
 
 /// The points whose products an output is a sum of, as bits: where A is not zero.
-inline constexpr unsigned char points_of_output[schemes][3] = {
-    {0b1}, {0b011, 0b110}, {0b0111, 0b0110, 0b1110}, {0b0111, 0b1110}};
+inline constexpr unsigned char points_of_output[schemes + 1][3] = {
+    {0b1}, {0b011, 0b110}, {0b0111, 0b0110, 0b1110}, {0b0111, 0b1110}, {0b1011101, 0b0101111}};
 static_assert([] {
     for (int s = 0; s < schemes; ++s)
         for (int o = 0; o < 3; ++o)
@@ -44,9 +45,24 @@ static_assert([] {
     return true;
 }());
 
-constexpr Index points_of(Scheme s) { return s == Scheme::one ? 1 : s == Scheme::two_by_two ? 3 : 4; }
+/// Halves: of two neighbours x[e], two halves h of the channels, and halves f of the filters, whose weights are g[h][f]
+/// and outputs y[e][f], numbers [h*2 + e], [h*2 + f] and [f*2 + e] of an array,
+///     p0 = (x[0][0] + x[1][1])*(g[0][0] + g[1][1])    p3 = x[1][1]*(g[1][0] - g[0][0])
+///     p1 = (x[1][0] + x[1][1])*g[0][0]                p4 = (x[0][0] + x[0][1])*g[1][1]
+///     p2 = x[0][0]*(g[0][1] - g[1][1])                p5 = (x[1][0] - x[0][0])*(g[0][0] + g[0][1])
+///                                                     p6 = (x[0][1] - x[1][1])*(g[1][0] + g[1][1])
+///     y[0][0] = p0 + p3 - p4 + p6, y[0][1] = p2 + p4, y[1][0] = p1 + p3, y[1][1] = p0 - p1 + p2 + p5.
+inline constexpr int halves_points = 7, halves_numbers = 4;
+
+constexpr Index points_of(Scheme s) {
+    return s == Scheme::one ? 1 : s == Scheme::two_by_two ? 3 : s == Scheme::halves ? halves_points : 4;
+}
 constexpr Index outputs_of(Scheme s) { return s == Scheme::one ? 1 : s == Scheme::three_by_two ? 3 : 2; }
-constexpr Index taps_of(Scheme s) { return points_of(s) - outputs_of(s) + 1; }
+constexpr Index taps_of(Scheme s) {
+    return s == Scheme::one || s == Scheme::halves ? 1 : s == Scheme::two_by_three ? 3 : 2;
+}
+/// Neighbours that a tile reads.
+constexpr Index entries_of(Scheme s) { return outputs_of(s) + taps_of(s) - 1; }
 
 /// A product of `count` rows with a panel of packed columns, as in Tile:
 ///     c[c_places[m] + n] = (load ? what is there : 0) +
@@ -64,8 +80,9 @@ struct Rows {
     T* made;
     int sign;
     T* c;
-    bool load;  // the sums so far are in c
-    bool far;   // the rows are asked for before they are met
+    bool load;    // the sums so far are in c
+    bool far;     // the rows are asked for before they are met
+    Index chain;  // so many channels of a tap are a sum of their own; 0: all of all taps are one
 };
 
 /// Tiles beside each other, and how far it is from one's numbers to the next one's.
@@ -149,6 +166,12 @@ struct FastKernels {
     using FinishRows = void(const T* from, Index step, T* const* to, Index n, const T* bias, Finish<T> how, TileRun run,
                             Index ahead);
     FinishRows *finish[schemes], *finish_plane[schemes][schemes];
+    /// The same three of halves: of numbers in place of entries, in the type of the sums; of one line; with a bias for
+    /// each half of the filters, or none for both.
+    void (*weigh_halves)(const WeightRows<T, T>&);
+    void (*analyse_halves)(const PlaneSum<T>&);
+    void (*finish_halves)(const T* from, Index step, T* const* to, Index n, const T* const* bias, Finish<T> how,
+                          TileRun run, Index ahead);
     /// See LineSum.
     void (*sum_lines)(const LineSum<T>&);
     /// See TileSum; by scheme, where M is G, and B.
