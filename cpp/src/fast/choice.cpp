@@ -19,11 +19,10 @@ using detail::Step;
 constexpr double per_row = 250, per_tap = 64;  // of direct: finding and storing a row, its pixel under a tap
 constexpr double slower_gradient = 1.08, per_turned = 45;  // of direct: the input gradient's products, its weights
 constexpr double slower_dots = 1.1, per_lane = 6, per_column = 4;
-constexpr double slower_tiles = 1.06;                   // products of tiles go through more memory
-constexpr double slower_parts = 0.03, most_parts = 16;  // for each row of a tile's parts: the sums are read again
-constexpr double per_strip = 650;                       // a strip of tiles, whose sums are stored
-constexpr double per_transform = 400, per_line = 100;   // calling for the transform of a line or a plane; of one axis
-constexpr double per_tile = 800, per_tile_of_line = 500, per_part = 2500, per_block = 300;
+constexpr double slower_tiles = 1.06;                  // products of tiles go through more memory
+constexpr double per_strip = 650;                      // a strip of tiles, whose sums are stored
+constexpr double per_transform = 400, per_line = 100;  // calling for the transform of a line or a plane; of one axis
+constexpr double per_tile = 800, per_tile_of_line = 500, per_part = 2500, per_part_pixel = 700, per_block = 300;
 constexpr double slower_analysis = 1.3;                      // of parts: their pixels are other ones each time
 constexpr double per_analysed[] = {0, 5, 8, 9};              // a number read, added and written, by the number of axes
 constexpr double per_synthesised[] = {0, 4, 5, 5};           // the same of a sum
@@ -31,13 +30,15 @@ constexpr double per_output = 6, slower_uneven = 2.5;        // a number stored;
 constexpr double per_plane_output = 10;                      // beyond direct's: a number stored far from its neighbours
 constexpr double per_plane_pixel = 18;                       // a number gathered, by direct once, by each window
 constexpr double per_shared_write = 6, per_shared_read = 3;  // a transformed number that goes through the third cache
-constexpr double slower_part_reads = 2;                      // of parts: their rows leave less of the second one
 constexpr double per_streamed_byte = 2.5;                    // of weights that a block of tiles meets
-constexpr double per_packed = 45, per_packed_half = 25;      // a number transformed, and written; of halves
-constexpr double least_gain = 1.08;                          // or direct it is, in the forward pass
-constexpr double least_gain_halves = 1.015, least_gain_gradient_halves = 1.05;  // which are judged less well
-constexpr double least_products = 1 << 20;                                      // of direct, for a look at what is fast
-constexpr Index least_channels = 8;                                             // of the source
+constexpr double per_packed = 45, per_packed_half = 40;      // a number transformed, and written; of halves
+constexpr double per_segment = 400;  // channels first, of halves: a line of a channel that is stored
+// Of direct's time that of fast may be, in the forward pass and for the input gradient; halves save little, and of that
+// the model is less sure.
+constexpr double least_gain = 1.08, least_gradient_gain = 1;
+constexpr double least_halves_gain = 1.015, least_halves_gain_of_planes = 0.98, least_halves_gradient_gain = 1.025;
+constexpr double least_products = 1 << 20;  // of direct, for a look at what is fast
+constexpr Index least_channels = 8;         // of the source
 constexpr std::size_t most_windows = 16;
 constexpr Index most_tiles = 96;  // that meet a panel together
 constexpr double least_tiles = 24, cache_bytes = 400e3, streamed_bytes = 2e6, shared_sums = 72e3;  // as FastGrid cuts
@@ -153,9 +154,7 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
     // more.
     const double pixels = number(w.parts) * points * number(ceil_div(w.source_channels, lanes) * lanes);
     // Fewer tiles than a strip has rows cost as much as those.
-    const Index apart = w.parts / w.row_slots();  // rows of a tile at a point
-    const double slower = slower_tiles * (1 + slower_parts * (std::min(number(apart), most_parts) - 1));
-    const double gemm = slower * strips * panels *
+    const double gemm = slower_tiles * strips * panels *
                         (number(columns.panel.tile_rows) * products * number(columns.panel.width) +
                          per_strip * points * number(w.steps()));
     const std::size_t axes = w.axes.size(), known = std::min<std::size_t>(axes, 3);
@@ -167,13 +166,12 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
     double before = 0;
     if (axes > 0) {
         const double analysis = per_analysed[known] * (w.parts > 1 ? slower_analysis : 1);
-        before = tiles * (number(static_cast<Index>(axes)) * pixels * analysis + of_tile +
-                          number(w.parts) * (slices * transform + (w.parts > 1 ? per_part : 0)));
+        before =
+            tiles * (number(static_cast<Index>(axes)) * pixels * analysis + of_tile +
+                     number(w.parts) * (slices * transform + (w.parts > 1 ? per_part + per_part_pixel * points : 0)));
         const double widest = std::clamp(std::sqrt(shared_sums / points), 16.0, 128.0);
         if (least_tiles * pixels * number(sum_bytes) > cache_bytes || *weights * number(sum_bytes) > streamed_bytes)
-            before += tiles * pixels *
-                      (per_shared_write +
-                       per_shared_read * (apart > 1 ? slower_part_reads : 1) * std::ceil(number(w.columns) / widest));
+            before += tiles * pixels * (per_shared_write + per_shared_read * std::ceil(number(w.columns) / widest));
     }
     const Index beside = planes ? 1 : w.window.run;  // members whose numbers are one row
     const bool uneven = beside * w.target_channels % (columns.panel.width / 2) != 0;
@@ -182,9 +180,15 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
                                       number(w.outputs) * (per_output * (uneven ? slower_uneven : 1) +
                                                            (planes ? per_plane_output : 0))) +
                  number(ceil_div(w.columns, 64)) * (per_block + slices * transform));
+    double segments = 0;
+    if (planes && w.halves) {
+        segments = number(batch * w.columns * 2);
+        for (std::size_t a = 0; a + 1 < maps.size(); ++a) segments *= number(count_of(rows_of(w.window, a, maps[a])));
+    }
     const double streamed =
         *weights * number(sum_bytes) * per_streamed_byte * std::max(1.0, tiles / number(most_tiles));
-    return std::max(gemm, streamed) + before + after + (planes ? gathering_time(columns, maps, batch) : 0);
+    return std::max(gemm, streamed) + before + after + segments * per_segment +
+           (planes ? gathering_time(columns, maps, batch) : 0);
 }
 
 /// What transforming a number of weights has to do with which schemes are best. The same for a plan, which keeps them:
@@ -311,7 +315,8 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
     std::snprintf(text, sizeof text, "%.2f times as fast as direct by the model", times.direct / times.fast);
     decision.why = text;
     const bool gradient = columns.direction == Direction::grad_input;
-    const double gain = halved ? gradient ? least_gain_gradient_halves : least_gain_halves : gradient ? 1 : least_gain;
+    double gain = gradient ? least_gradient_gain : least_gain;
+    if (halved) gain = gradient ? least_halves_gradient_gain : planes ? least_halves_gain_of_planes : least_halves_gain;
     if (!must && times.fast * gain > times.direct) decision.choice.reset();
     return decision;
 }

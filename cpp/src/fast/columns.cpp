@@ -110,6 +110,7 @@ void FastWindow::cut_taps(std::size_t axis, const detail::Columns& shape) {
 
 void FastWindow::find_sets() {
     std::vector<Index> number(static_cast<std::size_t>(points * parts), -1);
+    slots.assign(static_cast<std::size_t>(points), 0);
     for (Index point = 0; point < points; ++point) {
         for (Index part = 0; part < parts; ++part) {
             Index same = 0, scale = 1, rest = point, rest_of_parts = part;
@@ -137,8 +138,9 @@ void FastWindow::find_sets() {
                 set = known;
             }
             set_of.push_back(set);
-            slot_of.push_back(set < 0 ? -1 : products++);
+            slot_of.push_back(set < 0 ? -1 : slots[static_cast<std::size_t>(point)]++);
         }
+        products += slots[static_cast<std::size_t>(point)];
     }
 }
 

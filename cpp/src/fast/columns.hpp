@@ -48,8 +48,9 @@ struct FastWindow {
     std::vector<Index> set_of;         // [point][part], -1 where all weights are zero
     Index columns = 0;                 // (member, target channel) pairs, those of a half
     Index bias = 0, weights = 0;       // where they begin
-    std::vector<Index> slot_of;        // [point][part] its number among those that have weights, or -1
-    Index products = 0;                // of a tile, a channel and a column: so many slots there are
+    std::vector<Index> slot_of;        // [point][part] its number among the point's that have weights, or -1
+    std::vector<Index> slots;          // [point] so many have
+    Index products = 0;                // of a tile, a channel and a column: as many as slots
     std::vector<Index> step_channels;  // where the steps begin that the channels of a sum are cut into, and end
     /// One axis of two taps: of each panel, the packed kernel's block that has those taps as they are. A point's
     /// weights are a tap's, or made of both when they are met. Empty: what the points need is kept.
@@ -60,9 +61,6 @@ struct FastWindow {
     Index parts_along(std::size_t axis) const { return static_cast<Index>(along[axis].size()); }
     /// Pixels of a part that a tile reads, halves of them where channels are cut so.
     Index pixels() const { return halves ? halves_numbers : points; }
-    /// Slots whose channels follow each other in a tile's row: a point's, where every part has weights there.
-    Index row_slots() const { return products == points * parts ? parts : 1; }
-    Index rows() const { return products / row_slots(); }
     Index steps() const { return static_cast<Index>(step_channels.size()) - 1; }
     /// The first channel of a step.
     Index step_channel(Index step) const { return step_channels[static_cast<std::size_t>(step)]; }

@@ -75,11 +75,15 @@ FastGrid::FastGrid(const FastColumns& columns_, const FastWindow& window_, const
     }
 
     const bool ordered = order_panels();
-    const Index channels = window.source_channels, tile_rows = columns.columns.panel.tile_rows;
-    row_numbers = round_up(window.row_slots() * channels, line_bytes / sum_bytes);
-    if (row_numbers * sum_bytes % conflict_bytes == 0) row_numbers += line_bytes / sum_bytes;
+    const Index tile_rows = columns.columns.panel.tile_rows;
+    for (const Index slots : window.slots) {
+        Index numbers = round_up(slots * window.source_channels, line_bytes / sum_bytes);
+        if (numbers * sum_bytes % conflict_bytes == 0) numbers += line_bytes / sum_bytes;
+        row_numbers.push_back(slots == 0 ? 0 : numbers);
+        tile_numbers += row_numbers.back();
+    }
     const Index panel_bytes = columns.columns.panel.width * sum_bytes * window.points;  // of a tile's sums
-    const Index of_tile = window.rows() * row_numbers * sum_bytes;
+    const Index of_tile = tile_numbers * sum_bytes;
     const Index weights = columns.panel_weights(window, columns.panels(window)) * sum_bytes -
                           columns.panel_weights(window, 0) * sum_bytes;
     const Index point_bytes = width() * sum_bytes, panels = std::min(columns.panels(window), most_sums / point_bytes);

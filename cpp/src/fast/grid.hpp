@@ -33,7 +33,8 @@ struct FastGrid {
     bool shared = false;                             // a box is transformed once, for all workers
     Index block_tiles = 1;                           // that meet a block of columns together
     Index block_panels = 1;                          // of a block of columns
-    Index row_numbers = 1;                           // from one tile of transformed channels to the next
+    std::vector<Index> row_numbers;                  // [point] from one tile's transformed channels to the next one's
+    Index tile_numbers = 0;                          // of all points
     Index sum_numbers = 1;                           // from one tile's sums to the next
 
     FastGrid(const FastColumns& columns, const FastWindow& window, const std::vector<AxisMap>& maps,
@@ -41,13 +42,8 @@ struct FastGrid {
 
     Index members() const { return static_cast<Index>(phase_of.size()); }
     bool empty() const { return boxes.count() == 0; }
-    /// Numbers of a transformed box: [slot][tile][channel].
-    Index transformed() const { return plain ? 0 : window.rows() * of_row(); }
-    /// From one row of a tile to the next one, and where a slot lies among them.
-    Index of_row() const { return boxes.points() * row_numbers; }
-    Index slot_place(Index slot) const {
-        return slot / window.row_slots() * of_row() + slot % window.row_slots() * window.source_channels;
-    }
+    /// Numbers of a transformed box: [point][tile][slot][channel].
+    Index transformed() const { return plain ? 0 : boxes.points() * tile_numbers; }
     /// The source indices that a box needs along an axis, at most.
     Index reach(std::size_t axis) const;
     /// Numbers of a chunk of channels of the pixels of a box, of either half.

@@ -32,7 +32,7 @@ SharedCut::SharedCut(const FastGrid& grid, Index box, Index all_panels, int thre
       tiles(grid.block_tiles),
       panels(grid.block_panels),
       tiles_first(grid.columns.panel_weights(grid.window, all_panels) - grid.columns.panel_weights(grid.window, 0) <=
-                  many_weights * rows * grid.window.rows() * grid.row_numbers) {
+                  many_weights * rows * grid.tile_numbers) {
     const detail::Columns& columns = grid.columns.columns;
     const Index all_tiles = rows;
     if (grid.gathered) {

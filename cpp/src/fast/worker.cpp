@@ -101,6 +101,7 @@ FastWorker<T>::FastWorker(const FastWork<T>& work, Carver& carver)
     const Index parts = most(work_.grids, [](const FastGrid& g) { return g.window.parts; });
     row_offsets_ = carver.take<Index>(parts);
     part_places_ = carver.take<Index>(parts * axes);
+    row_places_ = carver.take<Index>(points);
     slot_places_ = carver.take<Index>(parts * points);
     panel_offsets_ = carver.take<Index>(parts);
     transformed_ = carver.take<C>(most(work_.grids, [](const FastGrid& g) { return g.shared ? 0 : g.transformed(); }));
@@ -232,14 +233,15 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
     t.row_offsets = row_offsets_;
     t.panel_offsets = panel_offsets_;
     // Where the first rows make the panel, which ones those are depends on the cut: one chain for all.
-    t.chain = w.lent.empty() && w.parts * w.source_channels > chain_products ? chain_products : 0;
-    for (Index tile = 0; tile < count; ++tile) {
-        every_[0][tile] = tile * grid_->row_numbers;
-        every_[1][tile] = tile * grid_->sum_numbers;
-    }
+    const bool chains = w.lent.empty() && w.parts * w.source_channels > chain_products;
+    const auto& kernels = chains ? work_.transforms.multiply_chains : work_.transforms.multiply;
+    t.chain = chain_products;
+    for (Index tile = 0; tile < count; ++tile) every_[1][tile] = tile * grid_->sum_numbers;
     if (leaves_out_) find_needed(first, count, first_panel, last_panel);
     for (Index point = 0; point < w.points; ++point) {
         const Index *const sets = w.set_of.data() + point * w.parts, *const slots = w.slot_of.data() + point * w.parts;
+        const Index row = grid_->row_numbers[static_cast<std::size_t>(point)];
+        for (Index tile = 0; tile < count; ++tile) every_[0][tile] = tile * row;
         Index listed = -1, needing = 0;
         for (Index panel = first_panel; panel < last_panel; ++panel) {
             t.row_places = every_[0];
@@ -257,7 +259,7 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                 t.count = needing;
             }
             const Index number = grid_->order[static_cast<std::size_t>(panel)], width = packed.width(w, number);
-            const auto kernel = work_.transforms.multiply[width == shape_.panel.width ? 1 : 0];
+            const auto kernel = kernels[width == shape_.panel.width ? 1 : 0];
             t.c = sums_ + point * block_width + (panel - first_panel) * shape_.panel.width;
             t.far = panel == first_panel;
             for (Index step = 0; step < w.steps(); ++step) {
@@ -266,10 +268,10 @@ void FastWorker<T>::multiply_panels(Index first, Index count, Index first_panel,
                 t.taps = 0;
                 for (Index part = 0; part < w.parts; ++part) {
                     if (sets[part] < 0) continue;
-                    row_offsets_[t.taps] = grid_->slot_place(slots[part]);
+                    row_offsets_[t.taps] = slots[part] * w.source_channels;
                     panel_offsets_[t.taps++] = sets[part] * t.channels * width;
                 }
-                t.rows = transformed + first * grid_->row_numbers + channel;
+                t.rows = transformed + row_places_[point] + first * row + channel;
                 if (w.lent.empty()) {
                     t.panel = packed.panel(group_, w, number) + channel * static_cast<Index>(w.sets.size()) * width;
                 } else {

@@ -61,7 +61,7 @@ class FastWorker {
     void prefetch(Index channels) const;
     void find_pixels(Index part, Index channel, const C** pixels);
     Index even_sources() const;
-    void analyse(Index part, C* to, Index channels, const TileRun& run);
+    void analyse(Index part, Index tile, Index tiles, Index from_step, Index first, Index channels, C* transformed);
     void multiply_panels(Index first, Index count, Index first_panel, Index last_panel, const C* transformed);
     void find_needed(Index first, Index count, Index first_panel, Index last_panel);
     Index list_needing(const std::uint64_t* needs, Index count, Index point);
@@ -118,7 +118,8 @@ class FastWorker {
     // What is the same for all tiles of a window. The last one or two transformed axes are transformed together, as a
     // line or a plane of points; a slice is one of them, among the points of the axes before.
     Index* part_places_;  // [part][axis] which of the axis' parts it is
-    Index* slot_places_;  // [part][point] where the first tile of its slot is stored, or -1
+    Index* row_places_;   // [point] where the box's first row is
+    Index* slot_places_;  // [part][point] where its slot is from a row on, or -1
     Index slice_points_ = 1, slice_outputs_ = 1;
     Index* slices_;  // [slice] its first point
     Index slices_count_ = 0;
@@ -139,7 +140,7 @@ class FastWorker {
     const C **pixels_, **next_;            // [point]
     const C** strips_;                     // [strip][part][row] pixels where nothing is transformed
     const C* const** lines_;               // of points' pixels
-    C *signs_, **to_;                      // [line]; [point of a slice] where it is stored
+    C *signs_, **to_;                      // [line]; [point of a slice] where a tile is stored
     Index *row_offsets_, *panel_offsets_;  // [part]
     C* made_;                              // a panel of weights
     C *panel_, *transformed_, *sums_, *staged_;

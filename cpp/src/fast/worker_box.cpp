@@ -44,10 +44,14 @@ void FastWorker<T>::look_within() {
               : transformed > 1 ? work_.transforms.finish_plane[scheme(2)][scheme(1)]
                                 : work_.transforms.finish[scheme(1)];
     slices_count_ = w.outputs / slice_outputs_;
+    for (Index point = 0, place = 0; point < w.points; ++point) {
+        row_places_[point] = place;
+        place += grid_->boxes.points() * grid_->row_numbers[static_cast<std::size_t>(point)];
+    }
     for (Index part = 0; part < w.parts; ++part) {
         for (Index point = 0; point < w.points; ++point) {
             const Index slot = w.slot_of[static_cast<std::size_t>(point * w.parts + part)];
-            slot_places_[part * w.points + point] = slot < 0 ? -1 : grid_->slot_place(slot);
+            slot_places_[part * w.points + point] = slot < 0 ? -1 : slot * w.source_channels;
         }
         Index rest = part;
         for (std::size_t a = rank_; a-- > 0; rest /= w.parts_along(a))

@@ -109,7 +109,6 @@ template <class T>
 void FastWorker<T>::transform_tiles(Index first_tile, Index last_tile, Index first, Index channels, Index offset,
                                     C* transformed) {
     const FastWindow& w = grid_->window;
-    const Index row = grid_->row_numbers;
     const bool far = !grid_->gathered;
     const std::size_t inner = rank_ - 1;
     const Index step =
@@ -117,16 +116,16 @@ void FastWorker<T>::transform_tiles(Index first_tile, Index last_tile, Index fir
     locate(first_tile);
     find_pixels(0, offset, pixels_);
     for (Index tile = first_tile; tile < last_tile;) {
-        const TileRun run{std::min(even_sources(), last_tile - tile), step, row};
+        const Index count = std::min(even_sources(), last_tile - tile);
         for (Index part = 0; part < w.parts; ++part) {
-            const bool last = part + 1 == w.parts, more = tile + run.count < last_tile;
-            if (last) advance(run.count);
+            const bool last = part + 1 == w.parts, more = tile + count < last_tile;
+            if (last) advance(count);
             if (!last || more) find_pixels(last ? 0 : part + 1, offset, next_);
             if (far && last && more) prefetch(channels);
-            analyse(part, transformed + tile * row + first, channels, run);
+            analyse(part, tile, count, step, first, channels, transformed);
             std::swap(pixels_, next_);
         }
-        tile += run.count;
+        tile += count;
     }
 }
 
@@ -153,15 +152,22 @@ void FastWorker<T>::prefetch(Index channels) const {
             for (Index k = 0; k < channels; k += line) __builtin_prefetch(next_[i + e] + k);
 }
 
-/// The transform of a part's pixels of a run: along the last two axes as a plane, of lines that are sums of pixels
-/// along the axes before.
+/// The transform of some channels, from the first one on, of a part's pixels of a run of tiles: along the last two axes
+/// as a plane, of lines that are sums of pixels along the axes before.
 template <class T>
-void FastWorker<T>::analyse(Index part, C* to, Index channels, const TileRun& run) {
+void FastWorker<T>::analyse(Index part, Index tile, Index tiles, Index from_step, Index first_channel, Index channels,
+                            C* transformed) {
     const FastWindow& w = grid_->window;
+    const auto place = [&](Index point) {
+        const Index slot = slot_places_[part * w.points + point];
+        const Index row = row_places_[point] + tile * grid_->row_numbers[static_cast<std::size_t>(point)];
+        return slot < 0 ? nullptr : transformed + row + slot + first_channel;
+    };
     if (w.halves) {
-        for (Index p = 0; p < w.points; ++p) to_[p] = to + slot_places_[part * w.points + p];
+        for (Index p = 0; p < w.points; ++p) to_[p] = place(p);
         lines_[0] = pixels_;
-        return work_.transforms.analyse_halves({lines_, nullptr, 1, to_, channels, 0, run});
+        return work_.transforms.analyse_halves(
+            {lines_, nullptr, 1, to_, grid_->row_numbers.data(), channels, 0, tiles, from_step});
     }
     const std::size_t count = w.axes.size(), before = count > 2 ? count - 2 : 0;
     const auto scheme = [&](std::size_t back) {  // of the axes that are transformed, from the last one on
@@ -174,9 +180,8 @@ void FastWorker<T>::analyse(Index part, C* to, Index channels, const TileRun& ru
     for (Index first = 0; first < w.points; first += slice_points_) {
         bool wanted = false;
         for (Index i = 0; i < slice_points_; ++i) {
-            const Index place = slot_places_[part * w.points + first + i];
-            to_[i] = place < 0 ? nullptr : to + place;
-            wanted = wanted || place >= 0;
+            to_[i] = place(first + i);
+            wanted = wanted || to_[i] != nullptr;
         }
         if (!wanted) continue;
         Index lines = 1;
@@ -196,7 +201,8 @@ void FastWorker<T>::analyse(Index part, C* to, Index channels, const TileRun& ru
                 break;
             }
         }
-        work_.transforms.analyse_plane[scheme(2)][scheme(1)]({lines_, signs_, lines, to_, channels, known, run});
+        work_.transforms.analyse_plane[scheme(2)][scheme(1)](
+            {lines_, signs_, lines, to_, grid_->row_numbers.data() + first, channels, known, tiles, from_step});
     }
 }
 

@@ -12,39 +12,44 @@ template <class V, int M, int NV, int Sign = 0, bool Chains = false>
 inline __attribute__((always_inline)) void multiply_strip(const Rows<typename V::value>& t, Index m) {
     using T = typename V::value;
     constexpr int W = V::width;
-    typename V::reg sum[M][NV], total[M][NV];
+    typename V::reg sum[M][NV], total[Chains ? M : 1][NV];
     const Index* const row = t.row_places + m;
     for (int i = 0; i < M; ++i)
-        for (int v = 0; v < NV; ++v) sum[i][v] = total[i][v] = V::zero();
+        for (int v = 0; v < NV; ++v) sum[i][v] = V::zero();
+    for (int i = 0; i < (Chains ? M : 0); ++i)
+        for (int v = 0; v < NV; ++v) total[i][v] = V::zero();
     for (Index tap = 0; tap < t.taps; ++tap) {
         const T* panel = t.panel + t.panel_offsets[tap];
         const T* other = t.other;
         T* made = t.made;
         const T* a[M];
         for (int i = 0; i < M; ++i) a[i] = t.rows + t.row_offsets[tap] + row[i];
-        for (Index first = 0; first < t.channels;) {
-            const Index last = Chains && t.channels - first > t.chain ? first + t.chain : t.channels;
-#pragma GCC unroll 4
-            for (Index k = first; k < last; ++k, panel += NV * W) {
-                typename V::reg b[NV];
-                if constexpr (Sign == 0) {
-                    for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
-                } else {
-                    for (int v = 0; v < NV; ++v) {
-                        const auto one = V::load(panel + v * W), two = V::load(other + v * W);
-                        b[v] = V::keep(Sign > 0 ? one + two : one - two);
-                        V::store(made + v * W, b[v]);
-                    }
-                    other += NV * W;
-                    made += NV * W;
+        const auto multiply = [&](Index k) TCONV_INLINE {
+            typename V::reg b[NV];
+            if constexpr (Sign == 0) {
+                for (int v = 0; v < NV; ++v) b[v] = V::keep(V::load(panel + v * W));
+            } else {
+                for (int v = 0; v < NV; ++v) {
+                    const auto first = V::load(panel + v * W), second = V::load(other + v * W);
+                    b[v] = V::keep(Sign > 0 ? first + second : first - second);
+                    V::store(made + v * W, b[v]);
                 }
-                for (int i = 0; i < M; ++i) {
-                    const auto x = V::set1(a[i][k]);
-                    for (int v = 0; v < NV; ++v) sum[i][v] = V::fma(x, b[v], sum[i][v]);
-                }
+                other += NV * W;
+                made += NV * W;
             }
-            first = last;
-            if constexpr (Chains) {
+            for (int i = 0; i < M; ++i) {
+                const auto x = V::set1(a[i][k]);
+                for (int v = 0; v < NV; ++v) sum[i][v] = V::fma(x, b[v], sum[i][v]);
+            }
+        };
+        if constexpr (!Chains) {
+#pragma GCC unroll 4
+            for (Index k = 0; k < t.channels; ++k, panel += NV * W) multiply(k);
+        } else {
+            for (Index k = 0; k < t.channels;) {
+                const Index last = t.channels - k > t.chain ? k + t.chain : t.channels;
+#pragma GCC unroll 4
+                for (; k < last; ++k, panel += NV * W) multiply(k);
                 for (int i = 0; i < M; ++i)
                     for (int v = 0; v < NV; ++v) {
                         total[i][v] = total[i][v] + sum[i][v];
@@ -75,9 +80,28 @@ void make_panel(const Rows<typename V::value>& t) {
         V::store(t.made + i, V::fma(sign, V::load(t.other + i), V::load(t.panel + i)));
 }
 
-/// The rows from m on, ask(row) before those.
-template <class V, int NV, bool Chains, class Ask>
-inline __attribute__((always_inline)) void multiply_strips(const Rows<typename V::value>& t, Index m, const Ask& ask) {
+/// See FastKernels::multiply and multiply_chains.
+template <class V, int NV, bool Chains>
+void multiply_rows(Rows<typename V::value> t) {
+    constexpr Index line = 64 / sizeof(typename V::value);
+    const auto ask = [&t](Index first) {  // for the strip from there on
+        const Index next = !t.far ? 0 : t.count - first < 6 ? t.count - first : 6;
+        for (Index tap = 0; tap < t.taps; ++tap)
+            for (Index i = 0; i < next; ++i)
+                for (Index k = 0; k < t.channels; k += line)
+                    __builtin_prefetch(t.rows + t.row_offsets[tap] + t.row_places[first + i] + k);
+    };
+    Index m = 0;
+    if (!Chains && t.other != nullptr) {
+        if (t.count < 6) {
+            make_panel<V, NV>(t);
+        } else {
+            ask(6);
+            t.sign > 0 ? multiply_strip<V, 6, NV, 1>(t, 0) : multiply_strip<V, 6, NV, -1>(t, 0);
+            m = 6;
+        }
+        t.panel = t.made;
+    }
     for (; m + 6 <= t.count; m += 6) {
         ask(m + 6);
         multiply_strip<V, 6, NV, 0, Chains>(t, m);
@@ -94,31 +118,6 @@ inline __attribute__((always_inline)) void multiply_strips(const Rows<typename V
         case 1:
             return multiply_strip<V, 1, NV, 0, Chains>(t, m);
     }
-}
-
-/// See FastKernels::multiply.
-template <class V, int NV>
-void multiply_rows(Rows<typename V::value> t) {
-    constexpr Index line = 64 / sizeof(typename V::value);
-    const auto ask = [&t](Index first) {  // for the strip from there on
-        const Index next = !t.far ? 0 : t.count - first < 6 ? t.count - first : 6;
-        for (Index tap = 0; tap < t.taps; ++tap)
-            for (Index i = 0; i < next; ++i)
-                for (Index k = 0; k < t.channels; k += line)
-                    __builtin_prefetch(t.rows + t.row_offsets[tap] + t.row_places[first + i] + k);
-    };
-    Index m = 0;
-    if (t.other != nullptr) {
-        if (t.count < 6) {
-            make_panel<V, NV>(t);
-        } else {
-            ask(6);
-            t.sign > 0 ? multiply_strip<V, 6, NV, 1>(t, 0) : multiply_strip<V, 6, NV, -1>(t, 0);
-            m = 6;
-        }
-        t.panel = t.made;
-    }
-    t.chain > 0 ? multiply_strips<V, NV, true>(t, m, ask) : multiply_strips<V, NV, false>(t, m, ask);
 }
 
 /// Numbers in double precision, as large as V's vectors.
@@ -233,7 +232,7 @@ void analyse_plane(const PlaneSum<typename V::value>& t) {
     const T* x[points];
     T* y[points];
     for (int i = 0; i < points; ++i) x[i] = t.from[0][i], y[i] = t.to[i];
-    const auto transform = [&](Index from, Index to, const auto& load, const auto& store) TCONV_INLINE {
+    const auto transform = [&](Index from, Index k, const auto& load, const auto& store) TCONV_INLINE {
         R window[points], point[points];
         each<points>([&](auto i) TCONV_INLINE { window[i] = V::keep(load(x[i] + from)); });
         for (Index l = 1; l < t.lines; ++l) {
@@ -242,24 +241,26 @@ void analyse_plane(const PlaneSum<typename V::value>& t) {
         }
         plane_to_points<S0, S1>(window, point);
         each<points>([&](auto i) TCONV_INLINE {
-            if (y[i] != nullptr) store(y[i] + to, point[i]);
+            if (y[i] != nullptr) store(y[i] + k, point[i]);
         });
     };
-    for (Index tile = 0, from = 0, to = 0; tile < t.run.count; ++tile, from += t.run.from, to += t.run.to) {
-        const Index next = from + t.run.from;
-        if (tile + 1 < t.run.count)
+    for (Index tile = 0, from = 0; tile < t.tiles; ++tile, from += t.from_step) {
+        const Index next = from + t.from_step;
+        if (tile + 1 < t.tiles)
             for (int i = 0; i < points; i += along)
                 for (Index e = t.known; e < along; ++e)
                     for (Index k = 0; k < t.n; k += line) __builtin_prefetch(x[i + e] + next + k);
         Index k = 0;
         for (; k + W <= t.n; k += W)
             transform(
-                from + k, to + k, [](const T* p) TCONV_INLINE { return V::load(p); },
+                from + k, k, [](const T* p) TCONV_INLINE { return V::load(p); },
                 [](T* p, R r) TCONV_INLINE { V::store(p, r); });
         if (const Index some = t.n - k; some > 0)
             transform(
-                from + k, to + k, [some](const T* p) TCONV_INLINE { return V::load_some(p, some); },
+                from + k, k, [some](const T* p) TCONV_INLINE { return V::load_some(p, some); },
                 [some](T* p, R r) TCONV_INLINE { V::store_some(p, r, some); });
+        for (int i = 0; i < points; ++i)
+            if (y[i] != nullptr) y[i] += t.to_steps[i];
     }
 }
 
@@ -373,31 +374,32 @@ void analyse_halves(const PlaneSum<typename V::value>& t) {
     T* y[halves_points];
     for (int i = 0; i < halves_numbers; ++i) x[i] = t.from[0][i];
     for (int p = 0; p < halves_points; ++p) y[p] = t.to[p];
-    const auto transform = [&](Index from, Index to, const auto& load, const auto& store) TCONV_INLINE {
+    const auto transform = [&](Index from, Index k, const auto& load, const auto& store) TCONV_INLINE {
         R a[halves_numbers];
         for (int i = 0; i < halves_numbers; ++i) a[i] = load(x[i] + from);
-        store(y[0] + to, a[0] + a[3]);
-        store(y[1] + to, a[1] + a[3]);
-        store(y[2] + to, a[0]);
-        store(y[3] + to, a[3]);
-        store(y[4] + to, a[0] + a[2]);
-        store(y[5] + to, a[1] - a[0]);
-        store(y[6] + to, a[2] - a[3]);
+        store(y[0] + k, a[0] + a[3]);
+        store(y[1] + k, a[1] + a[3]);
+        store(y[2] + k, a[0]);
+        store(y[3] + k, a[3]);
+        store(y[4] + k, a[0] + a[2]);
+        store(y[5] + k, a[1] - a[0]);
+        store(y[6] + k, a[2] - a[3]);
     };
-    for (Index tile = 0, from = 0, to = 0; tile < t.run.count; ++tile, from += t.run.from, to += t.run.to) {
-        const Index next = from + t.run.from;
-        if (tile + 1 < t.run.count)
+    for (Index tile = 0, from = 0; tile < t.tiles; ++tile, from += t.from_step) {
+        const Index next = from + t.from_step;
+        if (tile + 1 < t.tiles)
             for (int i = 0; i < halves_numbers; ++i)
                 for (Index k = 0; k < t.n; k += line) __builtin_prefetch(x[i] + next + k);
         Index k = 0;
         for (; k + W <= t.n; k += W)
             transform(
-                from + k, to + k, [](const T* p) TCONV_INLINE { return V::load(p); },
+                from + k, k, [](const T* p) TCONV_INLINE { return V::load(p); },
                 [](T* p, R r) TCONV_INLINE { V::store(p, r); });
         if (const Index some = t.n - k; some > 0)
             transform(
-                from + k, to + k, [some](const T* p) TCONV_INLINE { return V::load_some(p, some); },
+                from + k, k, [some](const T* p) TCONV_INLINE { return V::load_some(p, some); },
                 [some](T* p, R r) TCONV_INLINE { V::store_some(p, r, some); });
+        for (int p = 0; p < halves_points; ++p) y[p] += t.to_steps[p];
     }
 }
 
@@ -458,7 +460,8 @@ template <class V>
 constexpr FastKernels<typename V::value> fast_kernels_of() {
     using T = typename V::value;
     constexpr Scheme one = Scheme::one, a = Scheme::two_by_two, b = Scheme::three_by_two, c = Scheme::two_by_three;
-    return {{multiply_rows<V, 1>, multiply_rows<V, 2>},
+    return {{multiply_rows<V, 1, false>, multiply_rows<V, 2, false>},
+            {multiply_rows<V, 1, true>, multiply_rows<V, 2, true>},
             {weigh<V, one>, weigh<V, a>, weigh<V, b>, weigh<V, c>},
             weigh_planes<V, double>(),
             weigh_planes<V, T>(),

@@ -82,7 +82,7 @@ struct Rows {
     T* c;
     bool load;    // the sums so far are in c
     bool far;     // the rows are asked for before they are met
-    Index chain;  // so many channels of a tap are a sum of their own; 0: all of all taps are one
+    Index chain;  // so many channels of a tap are a sum of their own, where sums are made of chains
 };
 
 /// Tiles beside each other, and how far it is from one's numbers to the next one's.
@@ -91,8 +91,8 @@ struct TileRun {
 };
 
 /// Tiles' pixels, each a sum of lines, transformed along two axes,
-///     to[p*points + q][tile*run.to + k] = sum over e, f of B0[p][e] * B1[q][f] *
-///         sum over l < lines of signs[l] * from[l][e*points + f][tile*run.from + k], k < n,
+///     to[p*points + q][tile*to_steps[p*points + q] + k] = sum over e, f of B0[p][e] * B1[q][f] *
+///         sum over l < lines of signs[l] * from[l][e*points + f][tile*from_step + k], k < n, tile < tiles,
 /// where `points` are the second axis'. Targets that are null are not wanted. The next tile's pixels are asked for: of
 /// the first line, and of each row those from entry `known` on.
 template <class T>
@@ -101,8 +101,8 @@ struct PlaneSum {
     const T* signs;  // the first one is 1
     Index lines;
     T* const* to;
-    Index n, known;
-    TileRun run;
+    const Index* to_steps;
+    Index n, known, tiles, from_step;
 };
 
 /// Rows of `count` numbers of each entry, in whole vectors, to be transformed along two axes:
@@ -151,6 +151,8 @@ struct FastKernels {
     /// [0] half panels, [1] full panels, as in Kernels. The others work on rows of n numbers side
     /// by side.
     void (*multiply[2])(Rows<T>);
+    /// The same with sums that are made of chains, of a panel that is there.
+    void (*multiply_chains[2])(Rows<T>);
     /// x[p*step] = sum over e of G[p][e] x[e*step], in place, of n numbers side by side, in whole vectors.
     void (*weigh[schemes])(double* x, Index step, Index n);
     /// The same along two axes, rounded, of numbers in double precision or as they are.
