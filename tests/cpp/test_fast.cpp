@@ -143,6 +143,49 @@ TEST("fast/every scheme") {
     }
 }
 
+/// Where no phase has several taps, halves of channels and filters: an even and an odd number of rows, lines of one;
+/// several taps of the source, which the input gradient sums; more channels than a panel or a chain has.
+TEST("fast/halves") {
+    const std::vector<Problem> all = {
+        problem("a tap for each phase", 2, 64, 32, 1, {cropped(9, 2, 2), cropped(8, 2, 2)}),
+        problem("cropped, some phases with fewer rows", 1, 32, 64, 1, {cropped(6, 3, 3, 1), cropped(7, 2, 3, 1)}),
+        problem("single rows", 3, 32, 32, 1, {cropped(3, 2, 2), cropped(1, 2, 2)}),
+        problem("a line", 1, 160, 96, 1, {cropped(211, 4, 4)}),
+        problem("volume", 1, 32, 32, 1, {cropped(3, 2, 2), cropped(4, 1, 1), cropped(5, 2, 2)}),
+        problem("groups", 1, 96, 96, 3, {cropped(7, 2, 2), cropped(10, 2, 2)}),
+        problem("many channels", 1, 2304, 32, 1, {cropped(2, 1, 1), cropped(3, 2, 2)}),
+        problem("many filters", 1, 32, 2304, 1, {cropped(2, 1, 1), cropped(3, 2, 2)}),
+        problem("bias beyond", 2, 64, 32, 1, {{11, 40, 2, 2, 1, -9}, {9, 9, 2, 2, 1, 6}}),
+    };
+    for (Problem p : all) {
+        Options options;
+        options.algorithm = Algorithm::fast;
+        const std::vector<float> kernel(static_cast<std::size_t>(problems::kernel_size(p.geometry)), 1);
+        const std::string how = Plan<float, dynamic>(p.geometry, kernel.data(), options).describe();
+        CHECK(how.find("halves") != std::string::npos);
+        for (const DataFormat format : {DataFormat::channels_last, DataFormat::channels_first}) {
+            p.format = format;
+            for_each_type([&]<class T>() { check_fast<T>(p, 21); });
+            for_each_type([&]<class T>() { check_fast_gradient<T>(Product::grad_input, p, 22); });
+            p.activation = {Activation::Kind::leaky_relu, 0.2};
+            check_fast<float>(p, 23);
+            p.activation = {};
+        }
+    }
+}
+
+// Of rows that are fewer than halves need, and of kernels that are small, they would be slower.
+TEST("fast/halves, left to the model") {
+    const auto halves = [](Index extent, Index channels, Index filters) {
+        const Problem p = problem("", 1, channels, filters, 1, {cropped(extent, 2, 2), cropped(extent, 2, 2)});
+        const std::vector<float> kernel(static_cast<std::size_t>(problems::kernel_size(p.geometry)), 1);
+        return Plan<float, dynamic>(p.geometry, kernel.data()).describe().find("halves") != std::string::npos;
+    };
+    CHECK(halves(32, 1024, 512));
+    CHECK(!halves(64, 128, 64));
+    CHECK(!halves(1, 1024, 512));
+}
+
 /// Two taps' sum and difference are made as they are met.
 TEST("fast/weights that are lent take no memory") {
     Options options;
@@ -273,7 +316,7 @@ TEST("fast/input gradient, panels transformed when they are met") {
 
 TEST("fast/input gradient, which one it is can be asked") {
     const Problem large = problem("large", 1, 64, 48, 1, {cropped(28, 3, 1, 1), cropped(30, 3, 1, 1)});
-    const Problem one_tap = problem("one tap", 1, 64, 48, 1, {cropped(28, 2, 2), cropped(30, 2, 2)});
+    const Problem one_tap = problem("one tap", 1, 64, 47, 1, {cropped(28, 2, 2), cropped(30, 2, 2)});
     std::vector<bool> answers;
     for (const Problem& p : {large, one_tap, fast_problems().front()}) {
         Options options = p.options();
@@ -338,8 +381,8 @@ TEST("fast/asked for, refused, and left to the model") {
     CHECK(!is_fast(small.geometry, options, problems::kernel_size(small.geometry)));
     options.algorithm = Algorithm::fast;
     CHECK(is_fast(small.geometry, options, problems::kernel_size(small.geometry)));
-    // One tap in every phase: no product is made twice.
-    const Problem one = problem("one tap", 4, 128, 128, 1, {cropped(24, 2, 2), cropped(24, 2, 2)});
+    // One tap in every phase: no product is made twice, and an odd number of channels has no halves.
+    const Problem one = problem("one tap", 4, 127, 128, 1, {cropped(24, 2, 2), cropped(24, 2, 2)});
     CHECK(!is_fast(one.geometry, options, problems::kernel_size(one.geometry)));
 }
 
