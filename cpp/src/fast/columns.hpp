@@ -39,7 +39,8 @@ struct FastWindow {
     std::vector<std::size_t> axes;             // those of more than one point
     bool halves;                               // Strassen's algorithm, along the last axis
     Index source_channels, target_channels;    // of all, or of a half
-    Index points = 1, outputs = 1, parts = 1;  // outputs: the last axis' neighbours in turn, in the last place
+    Index points = 1, parts = 1;
+    Index outputs = 1;  // of a tile: neighbours along the last axis in turn, those of the other half behind all
     /// A part's weights at a point, that more points may share.
     struct Set {
         Index part, point;

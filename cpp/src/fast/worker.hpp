@@ -169,7 +169,8 @@ void FastWorker<T>::finish_columns(const C* sums, Index column, Index columns, c
     C* to[9];
     if (grid_->window.halves) {
         for (Index o = 0; o < halves_numbers; ++o) to[o] = row(o);
-        const C* const of_halves[] = {bias, bias + work_.packed.bias_numbers(grid_->window) / 2};
+        const Index of_half = bias == nullptr ? 0 : work_.packed.bias_numbers(grid_->window) / 2;
+        const C* const of_halves[] = {bias, bias + of_half};
         return work_.transforms.finish_halves(sums + column, width, to, columns, bias == nullptr ? nullptr : of_halves,
                                               work_.finish, run, ahead_);
     }

@@ -117,6 +117,8 @@ void OuterWorker<T>::multiply(C* sums, bool add) {
     o.columns = column_panel_;
     for (Index j = 0; j < columns; j += cut_.width, o.columns += column_block_, sums += strip_) {
         const int full = columns - j > cut_.width / 2;
+        // The next box's pixels, which mostly follow, come from memory.
+        if (cut_.in_place) o.ahead = j == 0 ? order_.boxes.points() : Outer<C>().ahead;
         o.rows = cut_.in_place ? x_pixels_[0] : row_panel_;
         o.c = sums;
         for (Index i = 0; i < rows; i += cut_.tile_rows, o.rows += next_rows, o.c += cut_.tile_rows * cut_.width)

@@ -12,7 +12,7 @@ template <class V, int M, int NV>
 void outer(const Outer<typename V::value>& o) {
     using T = typename V::value;
     constexpr int W = V::width;
-    const Index next = 16 * o.row_step + M - 1;  // rows come from the second cache
+    const Index next = o.ahead * o.row_step + M - 1;
     typename V::reg sum[M][NV];
     for (int m = 0; m < M; ++m)
         for (int v = 0; v < NV; ++v) sum[m][v] = V::zero();

@@ -25,6 +25,7 @@ struct Outer {
     T* c;
     Index c_stride;
     bool add;
+    Index ahead = 16;  // so many pixels on rows are asked for: those lie in the second cache
 };
 
 /// Sums of products of neighbouring pixels, each channel with its own,
