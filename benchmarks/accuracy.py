@@ -29,6 +29,7 @@ SHAPES = (  # kernel, stride, spatial, channels, filters
     ("3-D k4 s2", (4, 4, 4), 2, (6, 6, 6), 64, 16),
     ("3-D k3 s1", (3, 3, 3), 1, (8, 8, 8), 64, 16),
 )
+HALVES = (("2-D k2 s2", (2, 2), 2, (8, 8), 1024, 512),)  # by Strassen's algorithm, which a kernel's gradient is not
 
 
 def draws(random: np.random.Generator) -> dict[str, Callable[[tuple[int, ...]], Array]]:
@@ -96,10 +97,10 @@ def rows(paths: list[str]) -> Iterator[tuple[str, Compute, Draw, int]]:
     """What to measure: a name, a product, what draws its array and its kernel, and a stride."""
     random = np.random.default_rng(7)
     for title, draw in draws(random).items():
-        for name, taps, stride, spatial, channels, filters in SHAPES:
+        for name, taps, stride, spatial, channels, filters in SHAPES + HALVES:
             x, kernel = (2, *spatial, channels), (*taps, filters, channels)
             yield f"{title}: {name}, {channels} channels", output, _drawn(draw, x, kernel), stride
-        for name, taps, stride, spatial, filters, channels in SHAPES:
+        for name, taps, stride, spatial, filters, channels in SHAPES + HALVES:
             dy, kernel = (2, *(n * stride for n in spatial), filters), (*taps, filters, channels)
             yield (
                 f"{title}: input gradient, {name}, {filters} filters",

@@ -117,9 +117,8 @@ void add_shared(const FastGrid& grid, Index box, int threads, Index number_bytes
         const double some = number(std::min(cut.panels, panels - block.panels * cut.panels));
         const double here = number(std::min(cut.tiles, tiles - block.tiles * cut.tiles));
         multiply.costs.push_back(some * costs.panel * here / number(tiles));
-        multiply.bytes.push_back(
-            (here * number(grid.tile_numbers) + weights_of(grid) * some / number(panels)) *
-            number(sum_bytes));
+        multiply.bytes.push_back((here * number(grid.tile_numbers) + weights_of(grid) * some / number(panels)) *
+                                 number(sum_bytes));
     }
     stages.push_back(std::move(transform));
     stages.push_back(std::move(multiply));
