@@ -166,9 +166,9 @@ double fast_time(const Columns& columns, const FastWindow& w, const std::vector<
     double before = 0;
     if (axes > 0) {
         const double analysis = per_analysed[known] * (w.parts > 1 ? slower_analysis : 1);
-        before =
-            tiles * (number(static_cast<Index>(axes)) * pixels * analysis + of_tile +
-                     number(w.parts) * (slices * transform + (w.parts > 1 ? per_part + per_part_pixel * points : 0)));
+        const double finding = w.parts == 1 ? 0 : per_part + (line ? 0 : per_part_pixel * points);
+        before = tiles * (number(static_cast<Index>(axes)) * pixels * analysis + of_tile +
+                          number(w.parts) * (slices * transform + finding));
         const double widest = std::clamp(std::sqrt(shared_sums / points), 16.0, 128.0);
         if (least_tiles * pixels * number(sum_bytes) > cache_bytes || *weights * number(sum_bytes) > streamed_bytes)
             before += tiles * pixels * (per_shared_write + per_shared_read * std::ceil(number(w.columns) / widest));
