@@ -44,12 +44,12 @@ void add_parts(Index parts, Index numbers, const compute_t<T>* results, const Co
 
 /// How a fast algorithm is cut, where one is faster or asked for.
 template <class C>
-std::optional<TileCut> fast_cut(const KernelSums& sums, bool by_lanes, double products, const Options& options) {
+std::optional<TileCut> fast_cut(const OuterCut& direct, bool by_lanes, double products, const Options& options) {
     const bool asked = options.algorithm == Algorithm::fast;
     if (!asked && (options.algorithm == Algorithm::direct || by_lanes || products < least_fast_products)) return {};
     const GradientKernels<C>& gradient = gradient_kernels_for<C>(options.isa);
-    TileCut cut(sums, options.data_format, gradient.tile_rows, gradient.width);
-    if (!cut.fast() || (!asked && !cut.faster())) return {};
+    TileCut cut(direct.sums, options.data_format, gradient.tile_rows, gradient.width);
+    if (!cut.fast() || (!asked && !cut.faster(direct))) return {};
     return cut;
 }
 
@@ -68,7 +68,12 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
     const bool gathered = !std::is_same_v<T, C> || x_layout.channel != 1 || dy_layout.channel != 1;
     const bool few = g.groups == 1 && !gathered && sums.filters * sums.taps <= most_shared_pairs;
     const bool by_lanes = few || sums.channels * sums.filters <= std::min(most_lane_pairs, 2 * g.groups);
-    std::optional<TileCut> tiles = fast_cut<C>(sums, by_lanes, products, options);
+    // Vectors lie along whichever of channels and pairs fills them better.
+    Isa isa = isa_for<C>(options.isa, sums.channels);
+    if (isa != options.isa) isa = isa_for<C>(options.isa, sums.taps * sums.filters);
+    const GradientKernels<C>& gradient = gradient_kernels_for<C>(isa);
+    OuterCut cut(sums, gathered, gradient.tile_rows, gradient.width);
+    std::optional<TileCut> tiles = fast_cut<C>(cut, by_lanes, products, options);
     const Index parts = tiles ? tiles->parts : sums.parts;
     // One part in the type of the sums needs no room of its own.
     const bool in_place = parts == 1 && std::is_same_v<T, C>;
@@ -89,23 +94,18 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
         run_units<TileWorker<T>>(work, threads, options.memory, [&tiles] { return tiles->shrink(); });
     } else if (by_lanes) {
         const Index lanes = few ? g.in_channels : g.groups;
-        const Isa isa = isa_for<C>(options.isa, lanes);
+        const Isa lanes_isa = isa_for<C>(options.isa, lanes);
         LanesWork<T> work{shared,
                           lanes,
                           few ? 1 : sums.channels,
                           lanes,
                           !few && (gathered || sums.channels * sums.filters > 1),
                           few,
-                          kernels_for<C>(isa),
-                          gradient_kernels_for<C>(isa),
+                          kernels_for<C>(lanes_isa),
+                          gradient_kernels_for<C>(lanes_isa),
                           converters};
         run_units<LanesWorker<T>>(work, threads, options.memory, [&work] { return work.shrink(); });
     } else {
-        // Vectors lie along whichever of the two fills them better.
-        Isa isa = isa_for<C>(options.isa, sums.channels);
-        if (isa != options.isa) isa = isa_for<C>(options.isa, sums.taps * sums.filters);
-        const GradientKernels<C>& gradient = gradient_kernels_for<C>(isa);
-        OuterCut cut(sums, gathered, gradient.tile_rows, gradient.width);
         const OuterWork<T> work{shared, cut, kernels_for<C>(isa), gradient, converters};
         run_units<OuterWorker<T>>(work, threads, options.memory, [&cut] { return cut.shrink(); });
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "reach.hpp"
 
@@ -55,6 +56,28 @@ class Segments {
         return std::any_of(outer, outer + outer_taps_, [](Index at) { return at >= 0; });
     }
     bool met_along(Index i) const { return reach_.low(inner_, i) < reach_.high(inner_, i); }
+
+    /// Where a line meets a segment, and a pixel of it the segment's first number, inside or not; -1 outside.
+    Index line_at(Index line, Index segment) const { return outer_[line * outer_taps_ + segment / segments_]; }
+    Index pixel_at(Index i, Index segment) const {
+        return reach_.base(inner_, i) + (segments_ == 1 ? 0 : segment % segments_ * reach_.tap_step(inner_));
+    }
+    /// The pixels [first, second) all of whose segments are whole, and evenly spaced.
+    std::pair<Index, Index> whole() const { return {reach_.begin(inner_), reach_.end(inner_)}; }
+    const C* origin() const { return reach_.origin; }
+    /// From a pixel's first number to its neighbour's, for the first of them that both meet something.
+    Index pixel_step() const {
+        if (reach_.end(inner_) - reach_.begin(inner_) > 1) return reach_.pixel_step(inner_);
+        for (Index i = 1; i < length_; ++i)
+            if (met_along(i - 1) && met_along(i)) return reach_.base(inner_, i) - reach_.base(inner_, i - 1);
+        return 0;
+    }
+    /// The numbers of a pixel's segment that are inside.
+    std::pair<Index, Index> inside(Index i, Index segment) const {
+        const Index low = reach_.low(inner_, i), high = reach_.high(inner_, i), tap = segment % segments_;
+        if (segments_ == 1) return {low * filters_, high * filters_};
+        return {0, tap >= low && tap < high ? filters_ : 0};
+    }
 
     /// A segment of `count` pixels of a line, from pixel i on, its numbers from channel `channel` on:
     /// even(first, count, from, step) for pixels whose segments are whole and evenly spaced, one(pixel, from, low,

@@ -9,20 +9,24 @@ namespace {
 
 constexpr Index most_rows = 264, most_columns = 384;  // of x's panel, which stays in the second cache
 constexpr Index most_pairs = 256;                     // of a tile
+constexpr Index most_pairs_in_place = 128;            // the same where they are rows that dy has
 constexpr Index most_met = 96;                        // pairs, by rows that are not worth dealing
 constexpr Index least_channels = 48, least_pairs = 48;
 constexpr Index unit_sums = 1 << 19, bundle_sums = 1 << 15, bundle_channels = 64;
 
-/// Half cycles of one pixel's products, about: a micro-kernel is bound by its products, its loads or their latency.
-Index cycles(Index rows, Index columns, Index tile_rows, Index width) {
-    const auto tile = [](Index m, Index vectors) {
-        return m == 0 ? Index(0) : std::max({m * vectors, m + vectors, Index(8)});
-    };
-    const auto strip = [&](Index vectors) {
-        return rows / tile_rows * tile(tile_rows, vectors) + tile(rows % tile_rows, vectors);
-    };
+// Half cycles, beyond those of products: a channel of x dealt, a number of dy, and a segment of it put together; a run
+// of pixels that meet dy where it lies.
+constexpr double per_channel = 0.75, per_number = 0.5, per_segment = 8, per_run = 24;
+
+/// Half cycles of m rows times some vectors of columns, about: they are bound by products, loads or their latency.
+Index tile_cycles(Index m, Index vectors) { return m == 0 ? 0 : std::max({m * vectors, m + vectors, Index(8)}); }
+
+/// Half cycles of one pixel's products, where `rows_cycles(vectors)` are those of all rows.
+template <class Rows>
+double cycles_of(Index columns, Index width, const Rows& rows_cycles) {
     const Index rest = columns % width;
-    return columns / width * strip(2) + (rest == 0 ? 0 : strip(rest > width / 2 ? 2 : 1));
+    return static_cast<double>(columns / width * rows_cycles(2) +
+                               (rest == 0 ? 0 : rows_cycles(rest > width / 2 ? 2 : 1)));
 }
 
 }  // namespace
@@ -34,17 +38,60 @@ OuterCut::OuterCut(const KernelSums& sums_, bool gathered_, Index tile_rows_, In
       tile_rows(tile_rows_),
       width(width_) {
     const Index all = sums.taps * sums.filters;
-    // Dealing dy's numbers to blocks of few costs more than to blocks of many.
-    swapped = cycles(all, sums.channels, tile_rows, width) + 2 * all < cycles(sums.channels, all, tile_rows, width);
-    in_place = !gathered && !swapped && all <= most_met;
+    const bool met = !gathered && all <= most_met;
+    const double of_x = static_cast<double>(sums.channels) * per_channel, of_dy = dealing();
+    const double by_channels = panels(sums.channels, all) + of_dy + (met ? 0 : of_x);
+    const double by_pairs = panels(all, sums.channels) + of_dy + of_x + static_cast<double>(all) / 2;
+    time = in_place() + of_x;
+    dy_in_place = time < std::min(by_channels, by_pairs);
+    swapped = dy_in_place || by_pairs < by_channels;
+    x_in_place = met && !swapped;
     channels = even_part(sums.channels, swapped ? most_columns : most_rows, swapped ? width : tile_rows);
-    cut_pairs(most_pairs);
+    cut_pairs(dy_in_place && !gathered ? most_pairs_in_place : most_pairs);
     if (tiles.count() == 1 && channels == sums.channels) {
         bundle = bundle_sums / (pairs() * channels);
         if (gathered) bundle = std::min(bundle, bundle_channels / std::max(channels, filters()));
         bundle = std::clamp<Index>(bundle, 1, sums.g.groups);
     }
     tiles_of_unit = std::clamp<Index>(unit_sums / (pairs() * channels), 1, tiles.count());
+}
+
+/// Half cycles of a pixel's products whose rows are dealt to blocks.
+double OuterCut::panels(Index rows, Index columns) const {
+    return cycles_of(columns, width, [&](Index vectors) {
+        return rows / tile_rows * tile_cycles(tile_rows, vectors) + tile_cycles(rows % tile_rows, vectors);
+    });
+}
+
+/// Those of dealing what it meets; whole blocks are dealt from where they lie.
+double OuterCut::dealing() const {
+    const Index all = sums.taps * sums.filters, segments = all / segment();
+    const bool apart = segments == 1 || segment() % width == 0;
+    return static_cast<double>(all) * per_number + (apart ? 0 : static_cast<double>(segments) * per_segment);
+}
+
+/// Those of its products whose rows are a segment's numbers, where they lie.
+double OuterCut::in_place() const {
+    const Index numbers = segment(), segments = sums.taps * sums.filters / numbers;
+    const Index pieces = ceil_div(numbers, tile_rows), size = numbers / pieces, larger = numbers % pieces;
+    const double products = cycles_of(sums.channels, width, [&](Index vectors) {
+        return segments * (larger * tile_cycles(size + 1, vectors) + (pieces - larger) * tile_cycles(size, vectors));
+    });
+    const Index length = std::max<Index>(sums.boxes.size().back(), 1);
+    const auto runs = static_cast<double>(segments * pieces * ceil_div(sums.channels, width));
+    return products + runs * per_run / static_cast<double>(length);
+}
+
+/// Whether taps of the last axis may lie side by side in dy.
+bool OuterCut::side_by_side() const { return sums.g.axes.back().dilation == 1 && sums.g.groups == 1; }
+
+/// Numbers that a pixel meets side by side.
+Index OuterCut::segment() const { return side_by_side() ? sums.filters * sums.g.axes.back().kernel : sums.filters; }
+
+Index OuterCut::slices() const {
+    const bool whole = side_by_side() && (gathered || filters() == sums.filters);
+    const Index numbers = whole ? filters() * tiles.size().back() : filters();
+    return pairs() / numbers * ceil_div(numbers, tile_rows);
 }
 
 // Filters lie side by side in dy, and so do the taps of the last axis: a tile takes them first. When dy is gathered,
@@ -71,7 +118,7 @@ bool OuterCut::shrink() {
         bundle = ceil_div(bundle, 2);
     } else if (channels >= 2 * least_channels) {
         channels = even_part(sums.channels, channels / 2, swapped ? width : tile_rows);
-    } else if (pairs() >= 2 * least_pairs) {
+    } else if (!dy_in_place && pairs() >= 2 * least_pairs) {
         cut_pairs(pairs() / 2);
     } else {
         return false;

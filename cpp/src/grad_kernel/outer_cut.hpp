@@ -12,12 +12,14 @@ struct OuterCut {
     const KernelSums& sums;
     bool gathered;  // tensors are turned or converted box by box
     bool swapped = false;
-    bool in_place = false;    // rows are read where they lie in x
-    Index tile_rows, width;   // of the micro-kernels
-    Index bundle = 1;         // groups of a unit, one after the other
-    Index channels = 1;       // of a unit, at most
-    Boxes tiles;              // [filters, taps...] of a group
-    Index tiles_of_unit = 1;  // more than one only when the bundle is one group
+    bool x_in_place = false;   // rows are read where they lie in x
+    bool dy_in_place = false;  // swapped, and rows are read where they lie in dy
+    double time = 0;           // of a pixel so, half cycles
+    Index tile_rows, width;    // of the micro-kernels
+    Index bundle = 1;          // groups of a unit, one after the other
+    Index channels = 1;        // of a unit, at most
+    Boxes tiles;               // [filters, taps...] of a group
+    Index tiles_of_unit = 1;   // more than one only when the bundle is one group
 
     OuterCut(const KernelSums& sums, bool gathered, Index tile_rows, Index width);
 
@@ -32,10 +34,18 @@ struct OuterCut {
     Index rows() const { return swapped ? pairs() : channels; }
     Index columns() const { return swapped ? channels : pairs(); }
 
+    /// Parts of a tile's segments of at most `tile_rows` numbers, where those are rows that lie in dy.
+    Index slices() const;
+
     /// Cuts smaller, which changes no bit of the result; false when that would not pay.
     bool shrink();
 
   private:
+    bool side_by_side() const;
+    Index segment() const;
+    double panels(Index rows, Index columns) const;
+    double dealing() const;
+    double in_place() const;
     void cut_pairs(Index most);
 };
 

@@ -28,7 +28,12 @@ void OuterWorker<T>::enter_tile(Index tile) {
     segments_.enter(first_, last_, tile_first_ + 1, tile_last_ + 1, filters(), channels, work_.kernels,
                     work_.converters,
                     work_.dy + (first_group_ * order_.filters + tile_first_[0]) * work_.dy_layout.channel);
-    find_runs();
+    if (cut_.dy_in_place) {
+        if (order_.g.groups > 1) segments_.split();  // however many groups are gathered together
+        find_pieces();
+    } else {
+        find_runs();
+    }
 }
 
 /// The pixels that meet something through some tap of the tile. The others are zeros in dy's panel. Where x is read in
@@ -44,7 +49,7 @@ void OuterWorker<T>::find_runs() {
         }
         for (Index i = 0; i < length_; ++i, ++p) {
             if (!segments_.met_along(i)) continue;
-            const Index row = cut_.in_place ? x_lines_[line] - x_lines_[0] + i * row_step_ : p * row_step_;
+            const Index row = cut_.x_in_place ? x_lines_[line] - x_lines_[0] + i * row_step_ : p * row_step_;
             if (run_count_ == 0 || runs_[run_count_ - 1].last != p || row != next) runs_[run_count_++] = {p, p, row};
             runs_[run_count_ - 1].last = p + 1;
             next = row + row_step_;
@@ -76,7 +81,7 @@ void OuterWorker<T>::pack_x(Index group) {
     if (group != first_group_) {
         for (Index p = 0; p < pixels_; ++p) x_pixels_[p] += order_.channels;
     }
-    if (cut_.in_place) return;
+    if (cut_.x_in_place) return;
     if (cut_.swapped) {
         work_.gradient.deal_columns(x_pixels_, pixels_, channels_, column_panel_, column_block_);
     } else {

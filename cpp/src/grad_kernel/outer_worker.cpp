@@ -18,7 +18,7 @@ OuterWorker<T>::OuterWorker(const OuterWork<T>& work, Carver& carver)
       // A line more than needed: a block is written a vector too far, and blocks don't share the sets of a cache.
       row_block_(order_.boxes.points() * cut_.tile_rows + 16),
       column_block_(order_.boxes.points() * cut_.width + 16),
-      row_step_(cut_.in_place ? work.x_layout.axes.back() : cut_.tile_rows),
+      row_step_(cut_.x_in_place ? work.x_layout.axes.back() : cut_.tile_rows),
       segments_(order_.g, work.dy_layout, cut_.gathered, order_.boxes.size(), cut_.taps(), cut_.bundle * cut_.filters(),
                 carver) {
     const auto axes = static_cast<Index>(rank_);
@@ -33,13 +33,16 @@ OuterWorker<T>::OuterWorker(const OuterWork<T>& work, Carver& carver)
     pixels_of_dy_ = carver.take<const C*>(scratch_pixels);
     x_ = carver.take<C>(cut_.gathered ? pixels * cut_.bundle * cut_.channels : 0);
     scratch_ = carver.take<C>(scratch_pixels * cut_.pairs());
-    row_panel_ = carver.take<C>(ceil_div(cut_.rows(), cut_.tile_rows) * row_block_);
+    row_panel_ = carver.take<C>(cut_.dy_in_place ? 0 : ceil_div(cut_.rows(), cut_.tile_rows) * row_block_);
     column_panel_ = carver.take<C>(ceil_div(cut_.columns(), cut_.width) * column_block_);
     const Index sums = cut_.bundle * cut_.tiles_of_unit * tile_sums_;
     sums_ = carver.take<C>(sums);
     masked_ = carver.take<C>(cut_.swapped ? column_block_ : row_block_);
     product_ = carver.take<C>(cut_.tile_rows * cut_.width);
-    runs_ = carver.take<LineRun>(pixels);
+    const Index slices = cut_.dy_in_place ? cut_.slices() : 1, rows = cut_.tile_rows;
+    runs_ = carver.take<LineRun>(slices * pixels);
+    spans_ = carver.take<Span>(cut_.dy_in_place ? length : 0);
+    pieces_ = carver.take<Piece>(cut_.dy_in_place ? slices * std::min(length, rows * (rows + 1) / 2) : 0);
     totals_ = carver.take<double>(ceil_div(order_.boxes.count(), order_.parts) > boxes_of_total ? sums : 0);
 }
 
@@ -61,14 +64,16 @@ void OuterWorker<T>::compute(Index unit) {
     locate(unit);
     const Index first_box = order_.first_box(part_), last_box = order_.first_box(part_ + 1);
     const Index all = (last_group_ - first_group_) * (last_tile_ - first_tile_) * tile_sums_;
+    if (cut_.dy_in_place) std::fill_n(sums_, all, C(0));
     bool add = false, totals = false;
     for (Index box = first_box; box < last_box; ++box) {
         if (box != first_box && (box - first_box) % boxes_of_total == 0) {
             for (Index i = 0; i < all; ++i) totals_[i] = (totals ? totals_[i] : 0.0) + static_cast<double>(sums_[i]);
             totals = true;
             add = false;
+            if (cut_.dy_in_place) std::fill_n(sums_, all, C(0));
         }
-        add_box(box, add);
+        add_box(box, add, box + 1 < last_box);
         add = true;
     }
     if (totals) {
@@ -85,7 +90,7 @@ void OuterWorker<T>::compute(Index unit) {
 }
 
 template <class T>
-void OuterWorker<T>::add_box(Index box, bool add) {
+void OuterWorker<T>::add_box(Index box, bool add, bool ask) {
     enter_box(box);
     take_x();
     C* sums = sums_;
@@ -93,6 +98,10 @@ void OuterWorker<T>::add_box(Index box, bool add) {
         pack_x(group);
         for (Index tile = first_tile_; tile < last_tile_; ++tile, sums += tile_sums_) {
             if (group == first_group_) enter_tile(tile);
+            if (cut_.dy_in_place) {
+                multiply_in_place(group, tile == first_tile_ && ask, sums);
+                continue;
+            }
             pack_dy(group);
             if (segments_.clipped() && !finite()) {
                 multiply_exactly(sums, add);
@@ -106,7 +115,7 @@ void OuterWorker<T>::add_box(Index box, bool add) {
 template <class T>
 void OuterWorker<T>::multiply(C* sums, bool add) {
     const Index rows = this->rows(), columns = this->columns();
-    const Index next_rows = cut_.in_place ? cut_.tile_rows : row_block_;
+    const Index next_rows = cut_.x_in_place ? cut_.tile_rows : row_block_;
     Outer<C> o{};
     o.row_step = row_step_;
     o.column_step = cut_.width;
@@ -118,8 +127,8 @@ void OuterWorker<T>::multiply(C* sums, bool add) {
     for (Index j = 0; j < columns; j += cut_.width, o.columns += column_block_, sums += strip_) {
         const int full = columns - j > cut_.width / 2;
         // The next box's pixels, which mostly follow, come from memory.
-        if (cut_.in_place) o.ahead = j == 0 ? order_.boxes.points() : Outer<C>().ahead;
-        o.rows = cut_.in_place ? x_pixels_[0] : row_panel_;
+        if (cut_.x_in_place) o.ahead = j == 0 ? order_.boxes.points() : Outer<C>().ahead;
+        o.rows = cut_.x_in_place ? x_pixels_[0] : row_panel_;
         o.c = sums;
         for (Index i = 0; i < rows; i += cut_.tile_rows, o.rows += next_rows, o.c += cut_.tile_rows * cut_.width)
             work_.gradient.outer[full][std::min(cut_.tile_rows, rows - i) - 1](o);
@@ -143,7 +152,7 @@ void OuterWorker<T>::multiply_exactly(C* sums, bool add) {
     const Index size = cut_.swapped ? cut_.width : cut_.tile_rows;   // of x's blocks
     const Index other = cut_.swapped ? cut_.tile_rows : cut_.width;  // of dy's
     const LineRun all{0, pixels_, 0};
-    if (cut_.in_place) work_.gradient.deal_rows(x_pixels_, pixels_, channels_, row_panel_, row_block_);
+    if (cut_.x_in_place) work_.gradient.deal_rows(x_pixels_, pixels_, channels_, row_panel_, row_block_);
     Outer<C> o{};
     o.row_step = cut_.tile_rows;
     o.column_step = cut_.width;

@@ -31,7 +31,7 @@ class OuterWorker {
 
   private:
     void locate(Index unit);
-    void add_box(Index box, bool add);
+    void add_box(Index box, bool add, bool ask);
     void enter_box(Index box);
     void enter_tile(Index tile);
     void find_runs();
@@ -40,8 +40,23 @@ class OuterWorker {
     void pack_dy(Index group);
     void multiply(C* sums, bool add);
     void multiply_exactly(C* sums, bool add);
+    struct Span;
+    struct Piece;
+    void find_pieces();
+    Index find_spans(Index segment);
+    void add_run(Piece& piece, Index pixel, Index row, const Span& span);
+    void multiply_in_place(Index group, bool ask, C* sums);
     void store(Index group, const C* sums) const;
     bool finite() const;
+
+    /// Neighbouring pixels of a line of which the same numbers of a segment are inside.
+    struct Span {
+        Index first, last, low, high, at;
+    };
+    /// Rows of a tile, a few numbers of a segment, and the runs of pixels that meet them.
+    struct Piece {
+        Index first, rows, first_run, runs;
+    };
 
     Index filters() const { return tile_last_[0] - tile_first_[0]; }
     Index pairs() const { return segments_.taps() * filters(); }
@@ -69,6 +84,9 @@ class OuterWorker {
 
     LineRun* runs_;  // of pixels that meet something
     Index run_count_ = 0;
+    Span* spans_;  // of a segment whose numbers are rows
+    Piece* pieces_;
+    Index piece_count_ = 0;
     const C **x_pixels_, **pixels_of_dy_;
     C *x_, *scratch_;
     C *row_panel_, *column_panel_;

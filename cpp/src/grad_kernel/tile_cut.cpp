@@ -128,9 +128,11 @@ double TileCut::time() const {
     return time * number(sums.g.groups);
 }
 
-bool TileCut::faster() const { return fast() && time() * (turned ? least_gain_turned : least_gain) < direct_time(); }
+bool TileCut::faster(const OuterCut& direct) const {
+    return fast() && time() * (turned ? least_gain_turned : least_gain) < direct_time(direct);
+}
 
-double TileCut::direct_time() const {
+double TileCut::direct_time(const OuterCut& direct) const {
     double met = number(sums.g.batch);
     for (const Axis& axis : sums.g.axes) {
         Index along = 0;
@@ -143,8 +145,9 @@ double TileCut::direct_time() const {
     }
     const double pairs = number(sums.filters * sums.channels);
     const double of_number = number(ceil_div(sums.channels, direct_channels)) * per_met_number;
-    return number(sums.g.groups) * (met * (pairs * slower_direct + number(sums.filters) * of_number + per_met) +
-                                    number(sums.taps) * pairs * per_stored);
+    const double of_tap = direct.dy_in_place ? direct.time * number(direct.width / 2) / number(sums.taps)
+                                             : pairs * slower_direct + number(sums.filters) * of_number + per_met;
+    return number(sums.g.groups) * (met * of_tap + number(sums.taps) * pairs * per_stored);
 }
 
 bool TileCut::shrink() {

@@ -3,7 +3,7 @@
 
 #include <tconv/options.hpp>
 
-#include "grad_kernel/kernel_sums.hpp"
+#include "grad_kernel/outer_cut.hpp"
 #include "grad_kernel/tap_product.hpp"
 
 namespace tconv {
@@ -38,7 +38,7 @@ struct TileCut {
     /// Whether some axis has a scheme, and no place in a tensor is too far to be counted.
     bool fast() const;
     /// Whether it is faster than direct, by a model of their times: by shapes, data format and instruction set alone.
-    bool faster() const;
+    bool faster(const OuterCut& direct) const;
 
     /// Cuts smaller, which changes no bit of the result; false when that would not pay.
     bool shrink();
@@ -47,7 +47,7 @@ struct TileCut {
     void find_runs();
     // In products of a full panel.
     double time() const;
-    double direct_time() const;
+    double direct_time(const OuterCut& direct) const;
 };
 
 }  // namespace tconv
