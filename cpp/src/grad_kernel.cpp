@@ -72,7 +72,7 @@ void compute(const Geometry<dynamic>& g, const T* x, const T* dy, T* dkernel, co
     Isa isa = isa_for<C>(options.isa, sums.channels);
     if (isa != options.isa) isa = isa_for<C>(options.isa, sums.taps * sums.filters);
     const GradientKernels<C>& gradient = gradient_kernels_for<C>(isa);
-    OuterCut cut(sums, gathered, gradient.tile_rows, gradient.width);
+    OuterCut cut(sums, gathered, gradient.tile_rows, gradient.width / 2, gradient.outer_vectors);
     std::optional<TileCut> tiles = fast_cut<C>(cut, by_lanes, products, options);
     const Index parts = tiles ? tiles->parts : sums.parts;
     // One part in the type of the sums needs no room of its own.

@@ -57,14 +57,14 @@ std::string text(std::initializer_list<Index> numbers) {
 
 TEST("kernels/gradients/outer") {
     for_each_table([]<class T>(const GradientKernels<T>& kernels) {
-        for (const int full : {0, 1})
+        for (Index vectors = 1; vectors <= kernels.outer_vectors; ++vectors)
             for (Index m = 1; m <= kernels.tile_rows; ++m)
                 for (const Index lines : {0, 1, 2, 7, 40})
                     for (const bool add : {false, true}) {
-                        const harness::Subject subject(text({full, m, lines, add}));
-                        const Index width = full != 0 ? kernels.width : kernels.width / 2, stride = kernels.width + 3;
+                        const harness::Subject subject(text({vectors, m, lines, add}));
+                        const Index width = kernels.width / 2 * vectors, stride = width + 3;
                         const Index step = add ? kernels.tile_rows : kernels.tile_rows + 7;
-                        const Index column_step = kernels.width + (m % 3 == 0 ? 5 : 0);
+                        const Index column_step = width + (m % 3 == 0 ? 5 : 0);
                         // Lines to come are prefetched, which may not be a read.
                         const std::vector<T> rows = whole<T>(lines * step, 1);
                         const std::vector<T> columns = whole<T>(lines * column_step, 2);
@@ -81,8 +81,8 @@ TEST("kernels/gradients/outer") {
                                         sum += at(rows, k * step + i) * at(columns, k * column_step + j);
                                 expected[static_cast<std::size_t>(i * stride + j)] = sum;
                             }
-                        kernels.outer[full][m - 1]({rows.data(), step, columns.data(), column_step, runs.data(),
-                                                    static_cast<Index>(runs.size()), c.data(), stride, add});
+                        kernels.outer[vectors - 1][m - 1]({rows.data(), step, columns.data(), column_step, runs.data(),
+                                                           static_cast<Index>(runs.size()), c.data(), stride, add});
                         check_same(c, expected);
                     }
     });
@@ -195,18 +195,20 @@ TEST("kernels/gradients/planes") {
 
 TEST("kernels/gradients/deal") {
     for_each_table([]<class T>(const GradientKernels<T>& kernels) {
-        for (const bool columns : {false, true}) {
-            const Index size = columns ? kernels.width : kernels.tile_rows;
+        for (Index vectors = 1; vectors <= kernels.outer_vectors; ++vectors) {  // of columns; one stands for rows
+            const bool columns = vectors > 1;
+            const Index size = columns ? kernels.width / 2 * vectors : kernels.tile_rows;
             for (Index n = 1; n <= 3 * size + 1; ++n)
                 for (const Index count : {1, 2, 11}) {
-                    const harness::Subject subject(text({columns, n, count}));
+                    const harness::Subject subject(text({vectors, n, count}));
                     const Index blocks = (n + size - 1) / size, stride = count * size + 16;
                     std::vector<std::vector<T>> lines;
                     std::vector<const T*> pointers;
                     for (Index k = 0; k < count; ++k) lines.push_back(whole<T>(n, static_cast<std::uint64_t>(k)));
                     for (const std::vector<T>& line : lines) pointers.push_back(line.data());
                     Guarded<T> to(blocks * stride);
-                    (columns ? kernels.deal_columns : kernels.deal_rows)(pointers.data(), count, n, to.data(), stride);
+                    (columns ? kernels.deal_columns[vectors - 1] : kernels.deal_rows)(pointers.data(), count, n,
+                                                                                      to.data(), stride);
                     CHECK(to.guards_intact());
                     const std::vector<T> dealt = to.inside();
                     bool right = true;

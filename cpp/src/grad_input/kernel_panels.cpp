@@ -53,7 +53,7 @@ KernelPanels<T>::KernelPanels(const Geometry<dynamic>& g, const T* kernel, const
         }
         finite[static_cast<std::size_t>(unit)] = good ? 1 : 0;
         C* to = numbers_.data() + group * blocks_ * pairs_ * width_ + first * width_;
-        gradient.deal_columns(lines, count, channels, to, pairs_ * width_);
+        gradient.deal_columns[1](lines, count, channels, to, pairs_ * width_);
     });
     finite_ = std::all_of(finite.begin(), finite.end(), [](char good) { return good != 0; });
 }

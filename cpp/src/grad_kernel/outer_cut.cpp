@@ -17,35 +17,28 @@ constexpr Index unit_sums = 1 << 19, bundle_sums = 1 << 15, bundle_channels = 64
 // Half cycles, beyond those of products: a channel of x dealt, a number of dy, and a segment of it put together; a run
 // of pixels that meet dy where it lies.
 constexpr double per_channel = 0.75, per_number = 0.5, per_segment = 8, per_run = 24;
+constexpr double least_gain = 1.03;  // of wider blocks
 
 /// Half cycles of m rows times some vectors of columns, about: they are bound by products, loads or their latency.
 Index tile_cycles(Index m, Index vectors) { return m == 0 ? 0 : std::max({m * vectors, m + vectors, Index(8)}); }
 
 /// Half cycles of one pixel's products, where `rows_cycles(vectors)` are those of all rows.
 template <class Rows>
-double cycles_of(Index columns, Index width, const Rows& rows_cycles) {
+double cycles_of(Index columns, Index width, Index vector, const Rows& rows_cycles) {
     const Index rest = columns % width;
-    return static_cast<double>(columns / width * rows_cycles(2) +
-                               (rest == 0 ? 0 : rows_cycles(rest > width / 2 ? 2 : 1)));
+    return static_cast<double>(columns / width * rows_cycles(width / vector) +
+                               (rest == 0 ? 0 : rows_cycles(ceil_div(rest, vector))));
 }
 
 }  // namespace
 
-OuterCut::OuterCut(const KernelSums& sums_, bool gathered_, Index tile_rows_, Index width_)
+OuterCut::OuterCut(const KernelSums& sums_, bool gathered_, Index tile_rows_, Index vector_, Index vectors)
     : sums(sums_),
       // A few channels of each pixel share neither cache lines nor, often, the sets of a cache.
       gathered(gathered_ || (sums.g.groups > 1 && sums.filters <= bundle_channels)),
       tile_rows(tile_rows_),
-      width(width_) {
-    const Index all = sums.taps * sums.filters;
-    const bool met = !gathered && all <= most_met;
-    const double of_x = static_cast<double>(sums.channels) * per_channel, of_dy = dealing();
-    const double by_channels = panels(sums.channels, all) + of_dy + (met ? 0 : of_x);
-    const double by_pairs = panels(all, sums.channels) + of_dy + of_x + static_cast<double>(all) / 2;
-    time = in_place() + of_x;
-    dy_in_place = time < std::min(by_channels, by_pairs);
-    swapped = dy_in_place || by_pairs < by_channels;
-    x_in_place = met && !swapped;
+      vector(vector_) {
+    for (Index n = 2; n <= vectors; ++n) choose(n * vector);
     channels = even_part(sums.channels, swapped ? most_columns : most_rows, swapped ? width : tile_rows);
     cut_pairs(dy_in_place && !gathered ? most_pairs_in_place : most_pairs);
     if (tiles.count() == 1 && channels == sums.channels) {
@@ -56,29 +49,46 @@ OuterCut::OuterCut(const KernelSums& sums_, bool gathered_, Index tile_rows_, In
     tiles_of_unit = std::clamp<Index>(unit_sums / (pairs() * channels), 1, tiles.count());
 }
 
+/// Takes blocks of so many columns, and what is fastest with them, if that is faster than what was chosen before.
+void OuterCut::choose(Index of_block) {
+    const Index all = sums.taps * sums.filters;
+    const bool met = !gathered && all <= most_met;
+    const double of_x = static_cast<double>(sums.channels) * per_channel, of_dy = dealing(of_block);
+    const double by_channels = panels(sums.channels, all, of_block) + of_dy + (met ? 0 : of_x);
+    const double by_pairs = panels(all, sums.channels, of_block) + of_dy + of_x + static_cast<double>(all) / 2;
+    const double by_dy = in_place(of_block) + of_x;
+    const double least = std::min({by_channels, by_pairs, by_dy});
+    if (width > 0 && least * least_gain > time) return;
+    time = least;
+    width = of_block;
+    dy_in_place = by_dy < std::min(by_channels, by_pairs);
+    swapped = dy_in_place || by_pairs < by_channels;
+    x_in_place = met && !swapped;
+}
+
 /// Half cycles of a pixel's products whose rows are dealt to blocks.
-double OuterCut::panels(Index rows, Index columns) const {
-    return cycles_of(columns, width, [&](Index vectors) {
+double OuterCut::panels(Index rows, Index columns, Index of_block) const {
+    return cycles_of(columns, of_block, vector, [&](Index vectors) {
         return rows / tile_rows * tile_cycles(tile_rows, vectors) + tile_cycles(rows % tile_rows, vectors);
     });
 }
 
 /// Those of dealing what it meets; whole blocks are dealt from where they lie.
-double OuterCut::dealing() const {
+double OuterCut::dealing(Index of_block) const {
     const Index all = sums.taps * sums.filters, segments = all / segment();
-    const bool apart = segments == 1 || segment() % width == 0;
+    const bool apart = segments == 1 || segment() % of_block == 0;
     return static_cast<double>(all) * per_number + (apart ? 0 : static_cast<double>(segments) * per_segment);
 }
 
 /// Those of its products whose rows are a segment's numbers, where they lie.
-double OuterCut::in_place() const {
+double OuterCut::in_place(Index of_block) const {
     const Index numbers = segment(), segments = sums.taps * sums.filters / numbers;
     const Index pieces = ceil_div(numbers, tile_rows), size = numbers / pieces, larger = numbers % pieces;
-    const double products = cycles_of(sums.channels, width, [&](Index vectors) {
+    const double products = cycles_of(sums.channels, of_block, vector, [&](Index vectors) {
         return segments * (larger * tile_cycles(size + 1, vectors) + (pieces - larger) * tile_cycles(size, vectors));
     });
     const Index length = std::max<Index>(sums.boxes.size().back(), 1);
-    const auto runs = static_cast<double>(segments * pieces * ceil_div(sums.channels, width));
+    const auto runs = static_cast<double>(segments * pieces * ceil_div(sums.channels, of_block));
     return products + runs * per_run / static_cast<double>(length);
 }
 

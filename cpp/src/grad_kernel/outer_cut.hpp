@@ -14,14 +14,16 @@ struct OuterCut {
     bool swapped = false;
     bool x_in_place = false;   // rows are read where they lie in x
     bool dy_in_place = false;  // swapped, and rows are read where they lie in dy
-    double time = 0;           // of a pixel so, half cycles
-    Index tile_rows, width;    // of the micro-kernels
+    double time = 0;           // of a pixel, half cycles
+    Index tile_rows, vector;   // of the micro-kernels
+    Index width = 0;           // of a block of columns, some vectors
     Index bundle = 1;          // groups of a unit, one after the other
     Index channels = 1;        // of a unit, at most
     Boxes tiles;               // [filters, taps...] of a group
     Index tiles_of_unit = 1;   // more than one only when the bundle is one group
 
-    OuterCut(const KernelSums& sums, bool gathered, Index tile_rows, Index width);
+    /// For micro-kernels of so many rows by at most `vectors` vectors.
+    OuterCut(const KernelSums& sums, bool gathered, Index tile_rows, Index vector, Index vectors);
 
     Index bundles() const;
     Index pieces() const;  // of the channels
@@ -33,6 +35,8 @@ struct OuterCut {
     Index pairs() const { return tiles.points(); }
     Index rows() const { return swapped ? pairs() : channels; }
     Index columns() const { return swapped ? channels : pairs(); }
+    /// Of a block of which so many columns are left.
+    Index vectors(Index left) const { return left < width ? (left + vector - 1) / vector : width / vector; }
 
     /// Parts of a tile's segments of at most `tile_rows` numbers, where those are rows that lie in dy.
     Index slices() const;
@@ -43,9 +47,10 @@ struct OuterCut {
   private:
     bool side_by_side() const;
     Index segment() const;
-    double panels(Index rows, Index columns) const;
-    double dealing() const;
-    double in_place() const;
+    void choose(Index width);
+    double panels(Index rows, Index columns, Index width) const;
+    double dealing(Index width) const;
+    double in_place(Index width) const;
     void cut_pairs(Index most);
 };
 

@@ -89,12 +89,12 @@ void OuterWorker<T>::multiply_in_place(Index group, bool ask, C* sums) {
     o.c_stride = cut_.width;
     o.add = true;
     for (Index j = 0; j < channels_; j += cut_.width, o.columns += column_block_, sums += strip_) {
-        const int full = channels_ - j > cut_.width / 2;
+        const auto* const outer = work_.gradient.outer[cut_.vectors(channels_ - j) - 1];
         for (const Piece* piece = pieces_; piece < pieces_ + piece_count_; ++piece) {
             o.runs = runs_ + piece->first_run;
             o.run_count = piece->runs;
             o.c = sums + piece->first * cut_.width;
-            work_.gradient.outer[full][piece->rows - 1](o);
+            outer[piece->rows - 1](o);
             for (Index n = 0; n < asked; ++n, next += line) __builtin_prefetch(next);
         }
     }

@@ -82,8 +82,9 @@ void OuterWorker<T>::pack_x(Index group) {
         for (Index p = 0; p < pixels_; ++p) x_pixels_[p] += order_.channels;
     }
     if (cut_.x_in_place) return;
+    const auto deal_columns = work_.gradient.deal_columns[cut_.width / cut_.vector - 1];
     if (cut_.swapped) {
-        work_.gradient.deal_columns(x_pixels_, pixels_, channels_, column_panel_, column_block_);
+        deal_columns(x_pixels_, pixels_, channels_, column_panel_, column_block_);
     } else {
         work_.gradient.deal_rows(x_pixels_, pixels_, channels_, row_panel_, row_block_);
     }
@@ -91,7 +92,8 @@ void OuterWorker<T>::pack_x(Index group) {
 
 template <class T>
 void OuterWorker<T>::pack_dy(Index group) {
-    const auto deal = cut_.swapped ? work_.gradient.deal_rows : work_.gradient.deal_columns;
+    const auto deal =
+        cut_.swapped ? work_.gradient.deal_rows : work_.gradient.deal_columns[cut_.width / cut_.vector - 1];
     const Index size = cut_.swapped ? cut_.tile_rows : cut_.width;
     const Index block = cut_.swapped ? row_block_ : column_block_;
     C* const panel = cut_.swapped ? row_panel_ : column_panel_;

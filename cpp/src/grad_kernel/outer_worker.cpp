@@ -125,13 +125,13 @@ void OuterWorker<T>::multiply(C* sums, bool add) {
     o.add = add;
     o.columns = column_panel_;
     for (Index j = 0; j < columns; j += cut_.width, o.columns += column_block_, sums += strip_) {
-        const int full = columns - j > cut_.width / 2;
+        const auto* const outer = work_.gradient.outer[cut_.vectors(columns - j) - 1];
         // The next box's pixels, which mostly follow, come from memory.
         if (cut_.x_in_place) o.ahead = j == 0 ? order_.boxes.points() : Outer<C>().ahead;
         o.rows = cut_.x_in_place ? x_pixels_[0] : row_panel_;
         o.c = sums;
         for (Index i = 0; i < rows; i += cut_.tile_rows, o.rows += next_rows, o.c += cut_.tile_rows * cut_.width)
-            work_.gradient.outer[full][std::min(cut_.tile_rows, rows - i) - 1](o);
+            outer[std::min(cut_.tile_rows, rows - i) - 1](o);
     }
 }
 
@@ -171,7 +171,7 @@ void OuterWorker<T>::multiply_exactly(C* sums, bool add) {
             for (Index block = first_pair / other; block * other < last_pair; ++block) {
                 o.rows = cut_.swapped ? row_panel_ + block * row_block_ : masked_;
                 o.columns = cut_.swapped ? masked_ : column_panel_ + block * column_block_;
-                work_.gradient.outer[1][cut_.tile_rows - 1](o);
+                work_.gradient.outer[cut_.vectors(cut_.width) - 1][cut_.tile_rows - 1](o);
                 C* c = sums + (cut_.swapped ? b : block) * strip_ +
                        (cut_.swapped ? block : b) * cut_.tile_rows * cut_.width;
                 for (Index m = 0; m < cut_.tile_rows; ++m)

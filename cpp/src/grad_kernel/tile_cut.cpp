@@ -145,7 +145,7 @@ double TileCut::direct_time(const OuterCut& direct) const {
     }
     const double pairs = number(sums.filters * sums.channels);
     const double of_number = number(ceil_div(sums.channels, direct_channels)) * per_met_number;
-    const double of_tap = direct.dy_in_place ? direct.time * number(direct.width / 2) / number(sums.taps)
+    const double of_tap = direct.dy_in_place ? direct.time * number(direct.vector) / number(sums.taps)
                                              : pairs * slower_direct + number(sums.filters) * of_number + per_met;
     return number(sums.g.groups) * (met * of_tap + number(sums.taps) * pairs * per_stored);
 }

@@ -113,7 +113,7 @@ struct Taps {
     bool load;
 };
 
-inline constexpr Index most_gradient_rows = 6, most_lane_taps = 4, most_even_vectors = 3;
+inline constexpr Index most_gradient_rows = 6, most_outer_vectors = 3, most_lane_taps = 4, most_even_vectors = 3;
 inline constexpr Index most_plane_channels = 4, most_tap_run = 3;
 
 /// The functions of one instruction set for sums of type T.
@@ -121,17 +121,20 @@ template <class T>
 struct GradientKernels {
     Isa isa;
     Index tile_rows, width;  // of a full tile
+    Index outer_vectors;     // of its outer products, at most: a vector is half a width
+    /// [v-1] columns of v vectors; [m-1] rows.
+    void (*outer[most_outer_vectors][most_gradient_rows])(const Outer<T>&);
     /// [0] columns of half a width, [1] of a full one; [m-1] rows.
-    void (*outer[2][most_gradient_rows])(const Outer<T>&);
     void (*strip[2][most_gradient_rows])(const Strip<T>&);
     /// [v-1] blocks of v vectors, width / 2 numbers each, of which only the last may be in part.
     void (*evenly[most_even_vectors])(const Evenly<T>&);
     /// [m-1] m channels, from one on.
     void (*planes[most_plane_channels])(const Planes<T>&, Index channel);
-    /// The first n numbers of each line, dealt to blocks of `tile_rows` or `width` numbers, the last block filled up
-    /// with zeros: to[b*block_stride + k*size + i] = lines[k][b*size + i]. A block may be written a vector too far.
+    /// The first n numbers of each line, dealt to blocks of `tile_rows` numbers or [v-1] of v vectors, two at least;
+    /// the last block filled up with zeros: to[b*block_stride + k*size + i] = lines[k][b*size + i]. A block may be
+    /// written a vector too far.
     void (*deal_rows)(const T* const* lines, Index count, Index n, T* to, Index block_stride);
-    void (*deal_columns)(const T* const* lines, Index count, Index n, T* to, Index block_stride);
+    void (*deal_columns[most_outer_vectors])(const T* const* lines, Index count, Index n, T* to, Index block_stride);
     /// [t-1] taps.
     void (*lanes[most_lane_taps])(const Lanes<T>&);
     /// The same where all channels share one dy: dy[i*dy_step + t*tap_step].
