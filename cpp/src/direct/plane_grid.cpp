@@ -14,6 +14,7 @@ namespace {
 using detail::Columns;
 
 constexpr Index least_rows = 192, most_rows = 400;        // of a box: that suit planes, and at most
+constexpr Index most_rows_of_few = 1024;                  // columns, whose sums fill as much of the cache
 constexpr Index panel_bytes = 1 << 20;                    // of a box
 constexpr Index all_panels_bytes = 12 << 20;              // of all threads'
 constexpr Index deep_columns = 128, deep_products = 512;  // whose sums wait for each other, where they are long
@@ -353,10 +354,13 @@ void PlaneGrid::cut_boxes(Index sum_bytes, int threads, bool images_are_panels) 
     };
     Index all = batch;
     for (const Index n : rows) all *= n;
-    if (threads == 1 && all <= most_rows) look(all);  // one box, unless it is too large
+    Index of_row = 0;  // bytes of sums
+    for (const detail::Block& block : columns.blocks) of_row += block.columns * sum_bytes;
+    const Index largest = std::clamp(sums_bytes / std::max<Index>(of_row, 1), most_rows, most_rows_of_few);
+    if (threads == 1 && all <= largest) look(all);  // one box, unless it is too large
     if (least == 0) {
-        for (Index most = vectors_together; most <= most_rows; most += vectors_together) look(most);
-        for (Index most = line; line > vectors_together && most <= most_rows; most += line) look(most);  // whole lines
+        for (Index most = vectors_together; most <= largest; most += vectors_together) look(most);
+        for (Index most = line; line > vectors_together && most <= largest; most += line) look(most);  // whole lines
     }
     if (images_are_panels) {
         in_place = true;

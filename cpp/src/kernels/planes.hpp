@@ -136,7 +136,7 @@ inline void planes_of_some(const PlaneTile<typename V::value>& t, Index column, 
 /// Vectors that meet m columns together: twelve sums in 16 registers, and in 32 twice as many of four columns.
 template <class V>
 constexpr int most_vectors(Index m) {
-    return m == 1 ? 8 : m == 2 ? 6 : m == 3 ? 4 : V::registers == 32 ? 6 : 3;
+    return m == 1 ? 8 : m == 2 ? 6 : m == 3 ? (V::registers == 32 ? 6 : 4) : V::registers == 32 ? 6 : 3;
 }
 
 /// M columns, 4 at most, times n vectors.
