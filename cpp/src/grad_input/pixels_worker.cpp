@@ -36,7 +36,7 @@ bool PixelsWork<T>::suits(const Geometry<dynamic>& g, Isa isa) {
     const Checked numbers = Checked(taps_of(g)) * (g.filters / g.groups) * columns * g.groups;
     if (numbers.overflowed()) return false;
     return numbers.value() <= small_kernel / static_cast<Index>(sizeof(C)) ||
-           (columns <= most_even_vectors * vector && g.axes.back().in >= long_line);
+           (columns <= 3 * vector && g.axes.back().in >= long_line);
 }
 
 template <class T>
@@ -86,7 +86,8 @@ Index PixelsWork<T>::columns() const {
 template <class T>
 Index PixelsWork<T>::vectors(Index column) const {
     const Index rest = (columns() - column) / (gradient.width / 2);
-    return rest <= 3 ? rest : 2;
+    if (rest <= gradient.even_vectors) return rest;
+    return gradient.even_vectors < 4 ? 2 : rest == 5 ? 3 : 4;
 }
 
 template <class T>

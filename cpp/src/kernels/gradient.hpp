@@ -205,6 +205,15 @@ constexpr auto wide_outer() -> void (*)(const Outer<typename V::value>&) {
     }
 }
 
+template <class V>
+constexpr auto wide_evenly() -> void (*)(const Evenly<typename V::value>&) {
+    if constexpr (V::registers < 29) {
+        return nullptr;
+    } else {
+        return evenly<V, 6, 4, 1>;
+    }
+}
+
 /// The table for vectors V with tiles of six rows by two vectors: twelve sums, two columns and one row in registers.
 template <class V>
 constexpr GradientKernels<typename V::value> gradient_kernels_of(Isa isa) {
@@ -218,7 +227,8 @@ constexpr GradientKernels<typename V::value> gradient_kernels_of(Isa isa) {
               wide_outer<V, 6>()}},
             {{strip<V, 1, 1>, strip<V, 2, 1>, strip<V, 3, 1>, strip<V, 4, 1>, strip<V, 5, 1>, strip<V, 6, 1>},
              {strip<V, 1, 2>, strip<V, 2, 2>, strip<V, 3, 2>, strip<V, 4, 2>, strip<V, 5, 2>, strip<V, 6, 2>}},
-            {evenly<V, 8, 1, 1>, evenly<V, 6, 2, 4>, evenly<V, 4, 3, 1>},
+            V::registers < 29 ? 3 : 4,
+            {evenly<V, 8, 1, 1>, evenly<V, 6, 2, 4>, evenly < V, V::registers < 22 ? 4 : 6, 3, 1 >, wide_evenly<V>()},
             {planes<V, 1, 8>, planes<V, 2, 4>, planes<V, 3, 4>, planes<V, 4, 3>},
             deal<V, most_gradient_rows>,
             {nullptr, deal<V, 2 * V::width>, outer_vectors<V> == 3 ? deal<V, 3 * V::width> : nullptr},

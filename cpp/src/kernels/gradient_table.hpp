@@ -113,7 +113,7 @@ struct Taps {
     bool load;
 };
 
-inline constexpr Index most_gradient_rows = 6, most_outer_vectors = 3, most_lane_taps = 4, most_even_vectors = 3;
+inline constexpr Index most_gradient_rows = 6, most_outer_vectors = 3, most_lane_taps = 4, most_even_vectors = 4;
 inline constexpr Index most_plane_channels = 4, most_tap_run = 3;
 
 /// The functions of one instruction set for sums of type T.
@@ -126,6 +126,7 @@ struct GradientKernels {
     void (*outer[most_outer_vectors][most_gradient_rows])(const Outer<T>&);
     /// [0] columns of half a width, [1] of a full one; [m-1] rows.
     void (*strip[2][most_gradient_rows])(const Strip<T>&);
+    Index even_vectors;  // of a block of Evenly, at most
     /// [v-1] blocks of v vectors, width / 2 numbers each, of which only the last may be in part.
     void (*evenly[most_even_vectors])(const Evenly<T>&);
     /// [m-1] m channels, from one on.
