@@ -57,10 +57,10 @@ class Segments {
     }
     bool met_along(Index i) const { return reach_.low(inner_, i) < reach_.high(inner_, i); }
 
-    /// Where a line meets a segment, and a pixel of it the segment's first number, inside or not; -1 outside.
+    /// Where a line meets a segment, -1 outside; and a pixel of it a segment of which some numbers are inside.
     Index line_at(Index line, Index segment) const { return outer_[line * outer_taps_ + segment / segments_]; }
     Index pixel_at(Index i, Index segment) const {
-        return reach_.base(inner_, i) + (segments_ == 1 ? 0 : segment % segments_ * reach_.tap_step(inner_));
+        return segments_ == 1 ? reach_.base(inner_, i) : reach_.at(inner_, i, segment % segments_);
     }
     /// The pixels [first, second) all of whose segments are whole, and evenly spaced.
     std::pair<Index, Index> whole() const { return {reach_.begin(inner_), reach_.end(inner_)}; }
@@ -73,7 +73,7 @@ class Segments {
         return 0;
     }
     /// The numbers of a pixel's segment that are inside.
-    std::pair<Index, Index> inside(Index i, Index segment) const {
+    std::pair<Index, Index> numbers_inside(Index i, Index segment) const {
         const Index low = reach_.low(inner_, i), high = reach_.high(inner_, i), tap = segment % segments_;
         if (segments_ == 1) return {low * filters_, high * filters_};
         return {0, tap >= low && tap < high ? filters_ : 0};

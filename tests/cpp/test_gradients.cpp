@@ -20,6 +20,8 @@ std::vector<Problem> long_problems() {
         problem("swapped", 1, 48, 1, 1, {same(80, 2, 2), same(90, 2, 2)}),
         problem("rows that lie in dy", 2, 32, 3, 1, {same(43, 5, 2), same(61, 5, 1)}),
         problem("rows that lie in dy, dilated", 1, 32, 5, 1, {same(50, 3, 2), same(47, 3, 1, 2)}),
+        problem("rows that lie unevenly in dy", 1, 32, 6, 1, {{20, 148, 3, 1, 64, 0}}, DataFormat::channels_first),
+        problem("rows that lie unevenly in dy, of groups", 1, 64, 12, 2, {same(60, 3, 20, 11)}),
         problem("rows that lie in dy, of groups", 1, 96, 24, 6, {same(40, 3, 1), same(41, 4, 2)}),
         problem("rows that lie in dy, planes", 1, 33, 2, 1, {same(30, 7, 1), same(70, 6, 3)},
                 DataFormat::channels_first),

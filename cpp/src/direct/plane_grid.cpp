@@ -356,7 +356,8 @@ void PlaneGrid::cut_boxes(Index sum_bytes, int threads, bool images_are_panels) 
     for (const Index n : rows) all *= n;
     Index of_row = 0;  // bytes of sums
     for (const detail::Block& block : columns.blocks) of_row += block.columns * sum_bytes;
-    const Index largest = std::clamp(sums_bytes / std::max<Index>(of_row, 1), most_rows, most_rows_of_few);
+    const Index largest = std::min(std::clamp(sums_bytes / std::max<Index>(of_row, 1), most_rows, most_rows_of_few),
+                                   round_up(all, vectors_together));
     if (threads == 1 && all <= largest) look(all);  // one box, unless it is too large
     if (least == 0) {
         for (Index most = vectors_together; most <= largest; most += vectors_together) look(most);

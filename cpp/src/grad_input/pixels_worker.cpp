@@ -16,6 +16,7 @@ constexpr Index gathered_numbers = 1 << 16;            // of a box, which stay i
 constexpr Index pixels_at_once = 96;                   // that all blocks meet before the next ones
 constexpr Index numbers_at_once = 256;                 // of a pixel: their part of a block stays in the first cache
 constexpr Index small_kernel = 32 << 10;               // bytes, in the first cache as a whole
+constexpr Index few_vectors = 3;                       // of channels, which a larger kernel is worth reading for
 constexpr Index long_line = 16;                        // pixels that a larger kernel is worth reading for
 
 Index taps_of(const Geometry<dynamic>& g) {
@@ -36,7 +37,7 @@ bool PixelsWork<T>::suits(const Geometry<dynamic>& g, Isa isa) {
     const Checked numbers = Checked(taps_of(g)) * (g.filters / g.groups) * columns * g.groups;
     if (numbers.overflowed()) return false;
     return numbers.value() <= small_kernel / static_cast<Index>(sizeof(C)) ||
-           (columns <= 3 * vector && g.axes.back().in >= long_line);
+           (columns <= few_vectors * vector && g.axes.back().in >= long_line);
 }
 
 template <class T>

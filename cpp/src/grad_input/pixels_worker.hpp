@@ -35,7 +35,7 @@ struct PixelsWork {
     Index units() const { return boxes.count(); }
     /// Channels of a group, filled up to whole vectors.
     Index columns() const;
-    /// Vectors of the block that begins at this column: two, or the last three.
+    /// Vectors of the block that begins at this column: two, or the last three; where there are registers, four.
     Index vectors(Index column) const;
     /// Cuts smaller, which changes no bit of the result; false when that would not pay.
     bool shrink();

@@ -1,5 +1,5 @@
-// How the sums of the kernel gradient are ordered. The bits of the result follow from the geometry alone: a box of
-// pixels is one chain, boxes are added one by one, parts of the boxes last and in double precision.
+// How the sums of the kernel gradient are ordered. No bit of the result depends on the threads: a box of pixels is one
+// chain, or a few that follow from its place, boxes are added one by one, parts of the boxes last and in double.
 #pragma once
 
 #include <algorithm>

@@ -35,8 +35,9 @@ struct OuterCut {
     Index pairs() const { return tiles.points(); }
     Index rows() const { return swapped ? pairs() : channels; }
     Index columns() const { return swapped ? channels : pairs(); }
-    /// Of a block of which so many columns are left.
-    Index vectors(Index left) const { return left < width ? (left + vector - 1) / vector : width / vector; }
+    /// Of a block of columns, and of one of which so many are left.
+    Index vectors() const { return width / vector; }
+    Index vectors(Index left) const { return left < width ? (left + vector - 1) / vector : vectors(); }
 
     /// Parts of a tile's segments of at most `tile_rows` numbers, where those are rows that lie in dy.
     Index slices() const;

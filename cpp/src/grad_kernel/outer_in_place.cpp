@@ -40,14 +40,15 @@ void OuterWorker<T>::find_pieces() {
 template <class T>
 void OuterWorker<T>::add_run(Piece& piece, Index pixel, Index row, const Span& span) {
     const LineRun run{pixel + span.first, pixel + span.last, row + span.at};
-    LineRun* const before = runs_ + run_count_ - 1;
-    if (piece.runs > 0 && before->last == run.first &&
-        run.row - before->row == (run.first - before->first) * row_step_) {
-        before->last = run.last;
-    } else {
-        runs_[run_count_++] = run;
-        ++piece.runs;
+    if (piece.runs > 0) {
+        LineRun& before = runs_[run_count_ - 1];
+        if (before.last == run.first && run.row - before.row == (run.first - before.first) * row_step_) {
+            before.last = run.last;
+            return;
+        }
     }
+    runs_[run_count_++] = run;
+    ++piece.runs;
 }
 
 /// The spans of a segment, whose pixels lie evenly in dy.
@@ -61,7 +62,7 @@ Index OuterWorker<T>::find_spans(Index segment) {
             i = end - 1;
             continue;
         }
-        const auto [low, high] = segments_.inside(i, segment);
+        const auto [low, high] = segments_.numbers_inside(i, segment);
         if (low >= high) continue;
         const Index at = segments_.pixel_at(i, segment);
         const bool on = spans > 0 && spans_[spans - 1].last == i && spans_[spans - 1].low == low &&
@@ -73,14 +74,14 @@ Index OuterWorker<T>::find_spans(Index segment) {
     return spans;
 }
 
-/// Adds a tile's products. The next box's pixels, which follow these, are asked for meanwhile.
+/// Adds a tile's products. The next box's pixels, which mostly follow these, are asked for meanwhile.
 template <class T>
-void OuterWorker<T>::multiply_in_place(Index group, bool ask, C* sums) {
+void OuterWorker<T>::multiply_in_place(Index group, bool more_boxes, C* sums) {
     constexpr Index line = 64 / sizeof(C);
-    const bool follow = ask && !cut_.gathered && channels_ == order_.g.in_channels;
+    const bool follow = more_boxes && !cut_.gathered && channels_ == order_.g.in_channels;
     const Index calls = piece_count_ * ceil_div(channels_, cut_.width);
     const Index asked = follow && calls > 0 ? ceil_div(ceil_div(pixels_ * channels_, line), calls) : 0;
-    const C* next = x_pixels_[0] + pixels_ * channels_;
+    const C* next = x_pixels_[pixels_ - 1];
     Outer<C> o{};
     o.rows = segments_.origin() + (group - first_group_) * order_.filters;
     o.row_step = row_step_;
@@ -95,7 +96,7 @@ void OuterWorker<T>::multiply_in_place(Index group, bool ask, C* sums) {
             o.run_count = piece->runs;
             o.c = sums + piece->first * cut_.width;
             outer[piece->rows - 1](o);
-            for (Index n = 0; n < asked; ++n, next += line) __builtin_prefetch(next);
+            for (Index n = 0; n < asked; ++n) __builtin_prefetch(next += line);
         }
     }
 }

@@ -82,7 +82,7 @@ void OuterWorker<T>::pack_x(Index group) {
         for (Index p = 0; p < pixels_; ++p) x_pixels_[p] += order_.channels;
     }
     if (cut_.x_in_place) return;
-    const auto deal_columns = work_.gradient.deal_columns[cut_.width / cut_.vector - 1];
+    const auto deal_columns = work_.gradient.deal_columns[cut_.vectors() - 1];
     if (cut_.swapped) {
         deal_columns(x_pixels_, pixels_, channels_, column_panel_, column_block_);
     } else {
@@ -92,8 +92,7 @@ void OuterWorker<T>::pack_x(Index group) {
 
 template <class T>
 void OuterWorker<T>::pack_dy(Index group) {
-    const auto deal =
-        cut_.swapped ? work_.gradient.deal_rows : work_.gradient.deal_columns[cut_.width / cut_.vector - 1];
+    const auto deal = cut_.swapped ? work_.gradient.deal_rows : work_.gradient.deal_columns[cut_.vectors() - 1];
     const Index size = cut_.swapped ? cut_.tile_rows : cut_.width;
     const Index block = cut_.swapped ? row_block_ : column_block_;
     C* const panel = cut_.swapped ? row_panel_ : column_panel_;

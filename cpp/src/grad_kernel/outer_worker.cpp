@@ -30,19 +30,20 @@ OuterWorker<T>::OuterWorker(const OuterWork<T>& work, Carver& carver)
     tile_last_ = carver.take<Index>(axes + 1);
     x_lines_ = carver.take<Index>(lines);
     x_pixels_ = carver.take<const C*>(pixels);
-    pixels_of_dy_ = carver.take<const C*>(scratch_pixels);
+    const bool dealt = !cut_.dy_in_place;
+    pixels_of_dy_ = carver.take<const C*>(dealt ? scratch_pixels : 0);
     x_ = carver.take<C>(cut_.gathered ? pixels * cut_.bundle * cut_.channels : 0);
-    scratch_ = carver.take<C>(scratch_pixels * cut_.pairs());
-    row_panel_ = carver.take<C>(cut_.dy_in_place ? 0 : ceil_div(cut_.rows(), cut_.tile_rows) * row_block_);
+    scratch_ = carver.take<C>(dealt ? scratch_pixels * cut_.pairs() : 0);
+    row_panel_ = carver.take<C>(dealt ? ceil_div(cut_.rows(), cut_.tile_rows) * row_block_ : 0);
     column_panel_ = carver.take<C>(ceil_div(cut_.columns(), cut_.width) * column_block_);
     const Index sums = cut_.bundle * cut_.tiles_of_unit * tile_sums_;
     sums_ = carver.take<C>(sums);
-    masked_ = carver.take<C>(cut_.swapped ? column_block_ : row_block_);
-    product_ = carver.take<C>(cut_.tile_rows * cut_.width);
-    const Index slices = cut_.dy_in_place ? cut_.slices() : 1, rows = cut_.tile_rows;
+    masked_ = carver.take<C>(!dealt ? 0 : cut_.swapped ? column_block_ : row_block_);
+    product_ = carver.take<C>(dealt ? cut_.tile_rows * cut_.width : 0);
+    const Index slices = dealt ? 1 : cut_.slices(), rows = cut_.tile_rows;
     runs_ = carver.take<LineRun>(slices * pixels);
-    spans_ = carver.take<Span>(cut_.dy_in_place ? length : 0);
-    pieces_ = carver.take<Piece>(cut_.dy_in_place ? slices * std::min(length, rows * (rows + 1) / 2) : 0);
+    spans_ = carver.take<Span>(dealt ? 0 : length);
+    pieces_ = carver.take<Piece>(dealt ? 0 : slices * std::min(length, rows * (rows + 1) / 2));
     totals_ = carver.take<double>(ceil_div(order_.boxes.count(), order_.parts) > boxes_of_total ? sums : 0);
 }
 
@@ -90,7 +91,7 @@ void OuterWorker<T>::compute(Index unit) {
 }
 
 template <class T>
-void OuterWorker<T>::add_box(Index box, bool add, bool ask) {
+void OuterWorker<T>::add_box(Index box, bool add, bool more_boxes) {
     enter_box(box);
     take_x();
     C* sums = sums_;
@@ -99,7 +100,7 @@ void OuterWorker<T>::add_box(Index box, bool add, bool ask) {
         for (Index tile = first_tile_; tile < last_tile_; ++tile, sums += tile_sums_) {
             if (group == first_group_) enter_tile(tile);
             if (cut_.dy_in_place) {
-                multiply_in_place(group, tile == first_tile_ && ask, sums);
+                multiply_in_place(group, tile == first_tile_ && more_boxes, sums);
                 continue;
             }
             pack_dy(group);
@@ -171,7 +172,7 @@ void OuterWorker<T>::multiply_exactly(C* sums, bool add) {
             for (Index block = first_pair / other; block * other < last_pair; ++block) {
                 o.rows = cut_.swapped ? row_panel_ + block * row_block_ : masked_;
                 o.columns = cut_.swapped ? masked_ : column_panel_ + block * column_block_;
-                work_.gradient.outer[cut_.vectors(cut_.width) - 1][cut_.tile_rows - 1](o);
+                work_.gradient.outer[cut_.vectors() - 1][cut_.tile_rows - 1](o);
                 C* c = sums + (cut_.swapped ? b : block) * strip_ +
                        (cut_.swapped ? block : b) * cut_.tile_rows * cut_.width;
                 for (Index m = 0; m < cut_.tile_rows; ++m)

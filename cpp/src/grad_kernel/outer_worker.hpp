@@ -31,7 +31,7 @@ class OuterWorker {
 
   private:
     void locate(Index unit);
-    void add_box(Index box, bool add, bool ask);
+    void add_box(Index box, bool add, bool more_boxes);
     void enter_box(Index box);
     void enter_tile(Index tile);
     void find_runs();
@@ -45,7 +45,7 @@ class OuterWorker {
     void find_pieces();
     Index find_spans(Index segment);
     void add_run(Piece& piece, Index pixel, Index row, const Span& span);
-    void multiply_in_place(Index group, bool ask, C* sums);
+    void multiply_in_place(Index group, bool more_boxes, C* sums);
     void store(Index group, const C* sums) const;
     bool finite() const;
 

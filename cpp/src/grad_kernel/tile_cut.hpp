@@ -37,7 +37,8 @@ struct TileCut {
 
     /// Whether some axis has a scheme, and no place in a tensor is too far to be counted.
     bool fast() const;
-    /// Whether it is faster than direct, by a model of their times: by shapes, data format and instruction set alone.
+    /// Whether it is faster than direct, by a model of their times: by shapes, types, data format and instruction set
+    /// alone.
     bool faster(const OuterCut& direct) const;
 
     /// Cuts smaller, which changes no bit of the result; false when that would not pay.

@@ -205,16 +205,23 @@ constexpr auto wide_outer() -> void (*)(const Outer<typename V::value>&) {
     }
 }
 
+/// Six pixels times three vectors of channels are 22 vectors in registers, times four 29.
+template <class V>
+inline constexpr int even_pixels = V::registers < 22 ? 4 : 6;
+template <class V>
+inline constexpr int even_vectors = V::registers < 29 ? 3 : 4;
+
 template <class V>
 constexpr auto wide_evenly() -> void (*)(const Evenly<typename V::value>&) {
-    if constexpr (V::registers < 29) {
-        return nullptr;
-    } else {
+    if constexpr (even_vectors<V> == 4) {
         return evenly<V, 6, 4, 1>;
+    } else {
+        return nullptr;
     }
 }
 
-/// The table for vectors V with tiles of six rows by two vectors: twelve sums, two columns and one row in registers.
+/// The table for vectors V with tiles of six rows by two vectors: twelve sums, two columns and one row in registers;
+/// wider ones where there are more of those.
 template <class V>
 constexpr GradientKernels<typename V::value> gradient_kernels_of(Isa isa) {
     return {isa,
@@ -227,8 +234,8 @@ constexpr GradientKernels<typename V::value> gradient_kernels_of(Isa isa) {
               wide_outer<V, 6>()}},
             {{strip<V, 1, 1>, strip<V, 2, 1>, strip<V, 3, 1>, strip<V, 4, 1>, strip<V, 5, 1>, strip<V, 6, 1>},
              {strip<V, 1, 2>, strip<V, 2, 2>, strip<V, 3, 2>, strip<V, 4, 2>, strip<V, 5, 2>, strip<V, 6, 2>}},
-            V::registers < 29 ? 3 : 4,
-            {evenly<V, 8, 1, 1>, evenly<V, 6, 2, 4>, evenly < V, V::registers < 22 ? 4 : 6, 3, 1 >, wide_evenly<V>()},
+            even_vectors<V>,
+            {evenly<V, 8, 1, 1>, evenly<V, 6, 2, 4>, evenly<V, even_pixels<V>, 3, 1>, wide_evenly<V>()},
             {planes<V, 1, 8>, planes<V, 2, 4>, planes<V, 3, 4>, planes<V, 4, 3>},
             deal<V, most_gradient_rows>,
             {nullptr, deal<V, 2 * V::width>, outer_vectors<V> == 3 ? deal<V, 3 * V::width> : nullptr},

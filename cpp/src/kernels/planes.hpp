@@ -133,7 +133,8 @@ inline void planes_of_some(const PlaneTile<typename V::value>& t, Index column, 
     planes_of<V, M, N, Apart>(t, column, first);
 }
 
-/// Vectors that meet m columns together: twelve sums in 16 registers, and in 32 twice as many of four columns.
+/// Vectors that meet m columns together: twelve sums in 16 registers, and in 32 twice as many of four columns, and 18
+/// of three.
 template <class V>
 constexpr int most_vectors(Index m) {
     return m == 1 ? 8 : m == 2 ? 6 : m == 3 ? (V::registers == 32 ? 6 : 4) : V::registers == 32 ? 6 : 3;
@@ -209,9 +210,7 @@ void planes(const PlaneTile<typename V::value>& t) {
     if (t.outs != nullptr) return planes_of_parts<V>(t);
     constexpr Index most_columns = 4;
     const Index column_parts = (t.count + most_columns - 1) / most_columns;
-    const bool threes = t.count > most_columns && t.count % most_columns != 0;  // and fours or twos
-    const int of_three = most_vectors<V>(3), of_all = most_vectors<V>(t.count);
-    const Index most = threes && of_three < of_all ? of_three : of_all;
+    const Index most = most_vectors<V>(t.count);
     Index strips = (t.vectors + most - 1) / most;
     for (Index first = 0, n; first < t.vectors; first += n, --strips) {
         n = (t.vectors - first + strips - 1) / strips;
