@@ -99,6 +99,16 @@ void OuterWorker<T>::pack_dy(Index group) {
     const Index channel = (group - first_group_) * order_.filters;
     const Index numbers = segments_.numbers();
     const bool apart = segments_.count() == 1 || numbers % size == 0;
+    if (!cut_.swapped && !apart && pairs() <= size) {  // one block: segments are put together there
+        for (Index line = 0; line < segments_.lines(); ++line) {
+            C* const to = panel + line * length_ * size;
+            for (Index s = 0; s < segments_.count(); ++s)
+                segments_.copy(channel, line, 0, length_, s, 0, numbers, to + s * numbers, size);
+            if (pairs() == size) continue;
+            for (Index i = 0; i < length_; ++i) std::fill_n(to + i * size + pairs(), size - pairs(), C(0));
+        }
+        return;
+    }
     for (Index first = 0; first < pixels_; first += scratch_pixels) {
         const Index some = std::min(scratch_pixels, pixels_ - first);
         for (Index s = 0; s < segments_.count(); ++s) {
