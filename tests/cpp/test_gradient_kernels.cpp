@@ -90,20 +90,25 @@ TEST("kernels/gradients/outer") {
 
 TEST("kernels/gradients/strip") {
     for_each_table([]<class T>(const GradientKernels<T>& kernels) {
-        for (const Index columns : {kernels.width / 2 - 1, kernels.width / 2, kernels.width - 1, kernels.width})
+        const Index width = kernels.width, vector = width / 2;
+        std::vector<Index> all_columns;
+        for (Index vectors = 1; vectors <= kernels.strip_vectors; ++vectors)
+            for (const Index columns : {vectors * vector - 1, vectors * vector})
+                if (columns > (vectors - 1) * vector) all_columns.push_back(columns);
+        for (const Index columns : all_columns)
             for (Index m = 1; m <= kernels.tile_rows; ++m)
                 for (const Index segments : {0, 1, 3})
                     for (const Index numbers : {1, 2, 9, 37})
                         for (const bool load : {false, true}) {
-                            if (columns == 0) continue;
                             const harness::Subject subject(text({columns, m, segments, numbers, load}));
-                            const Index offset = 2, column = 4, stride = kernels.width + 5;
-                            const Index long_as = offset + numbers;
+                            const Index vectors = (columns + vector - 1) / vector, blocks = (vectors + 1) / 2;
+                            const Index offset = 2, column = 4, stride = blocks * width + 5;
+                            const Index long_as = offset + numbers, block_step = segments * numbers * width + 8;
                             const std::vector<T> lines = whole<T>((segments + 1) * kernels.tile_rows * long_as, 1);
                             std::vector<const T*> rows;
                             for (std::size_t i = 0; i < lines.size(); i += static_cast<std::size_t>(long_as))
                                 rows.push_back(lines.data() + i);
-                            const std::vector<T> panel = whole<T>(segments * numbers * kernels.width, 2);
+                            const std::vector<T> panel = whole<T>(blocks * block_step, 2);
                             const std::vector<T> from = whole<T>(m * stride, 4);
                             std::vector<T> expected = whole<T>(m * stride, 3);
                             Guarded<T> c = guarded(expected);
@@ -111,18 +116,18 @@ TEST("kernels/gradients/strip") {
                             for (Index i = 0; i < m; ++i) to.push_back(c.data() + i * stride);
                             for (Index i = 0; i < m; ++i)
                                 for (Index j = 0; j < columns; ++j) {
+                                    const Index in_panel = j / width * block_step + j % width;
                                     T sum = load ? at(from, i * stride + j) : T(0);
                                     for (Index s = 0; s < segments; ++s)
                                         for (Index k = 0; k < numbers; ++k)
                                             sum += at(lines, (s * kernels.tile_rows + i) * long_as + offset + k) *
-                                                   at(panel, (s * numbers + k) * kernels.width + j);
+                                                   at(panel, in_panel + (s * numbers + k) * width);
                                     expected[static_cast<std::size_t>(i * stride + column + j)] = sum;
                                 }
-                            const bool full = columns > kernels.width / 2;
-                            kernels.strip[full][m - 1]({rows.data(), rows.data() + segments * kernels.tile_rows,
-                                                        panel.data(), offset, segments, numbers, panel.data(),
-                                                        load ? from.data() : nullptr, stride, to.data(), column,
-                                                        columns});
+                            kernels.strip[vectors - 1][m - 1]({rows.data(), rows.data() + segments * kernels.tile_rows,
+                                                               panel.data(), offset, segments, numbers, panel.data(),
+                                                               block_step, load ? from.data() : nullptr, stride,
+                                                               to.data(), column, columns});
                             check_same(c, expected);
                         }
     });

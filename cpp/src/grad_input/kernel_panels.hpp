@@ -23,8 +23,9 @@ class KernelPanels {
     Index pairs() const { return pairs_; }
     Index blocks() const { return blocks_; }
     const C* block(Index group, Index number) const {
-        return numbers_.data() + (group * blocks_ + number) * pairs_ * width_;
+        return numbers_.data() + (group * blocks_ + number) * block_numbers();
     }
+    Index block_numbers() const { return pairs_ * width_; }
     /// No infinity or NaN: zeros times weights are zeros.
     bool finite() const { return finite_; }
 

@@ -12,7 +12,6 @@ namespace {
 
 constexpr Index least_rows = 24;                          // of a box
 constexpr Index short_rows = 512, box_numbers = 1 << 15;  // of a box whose lines are short
-constexpr Index most_numbers = 320;                       // of a line at once: a panel stays in the first cache
 constexpr Index least_numbers = 16, least_filters = 64;   // of a segment that is read where it lies, or of its taps
 constexpr Index most_blocks = 8;                          // that are worth less than putting lines together
 constexpr Index most_pointers = 1 << 16;
@@ -20,9 +19,11 @@ constexpr Index bundle_channels = 64;
 constexpr Index tile_rows = most_gradient_rows;
 
 // The second caches of processors with vectors twice as long are twice as large. Rows of a box and sums that stay
-// there:
+// there, numbers of a line that is put together, and of lines that are read where they lie at once:
 Index most_rows(Index width) { return width < 32 ? 120 : 192; }
 Index most_sums(Index width) { return width << 12; }
+Index most_put(Index width) { return width < 32 ? 320 : 640; }
+Index most_numbers(Index width) { return width < 32 ? 320 : 1024; }
 
 Index tiles(Index rows) { return ceil_div(rows, tile_rows); }
 
@@ -69,7 +70,8 @@ Index LinesWork<T>::slices() const {
 }
 template <class T>
 Index LinesWork<T>::step() const {
-    return panels.pairs() == 0 ? 1 : ceil_div(panels.pairs(), ceil_div(panels.pairs(), most_numbers));
+    const Index pairs = panels.pairs();
+    return pairs == 0 ? 1 : ceil_div(pairs, ceil_div(pairs, most_put(gradient.width)));
 }
 
 template <class T>
@@ -208,8 +210,8 @@ void LinesWorker<T>::point_at_lines() {
 template <class T>
 void LinesWorker<T>::multiply_segments(Index group) {
     const Index numbers = segments_.numbers(), count = segment_count_, all = numbers * count;
-    const Index piece = ceil_div(numbers, ceil_div(numbers, most_numbers));
-    const Index some = piece < numbers ? 1 : ceil_div(count, ceil_div(count, most_numbers / numbers));
+    const Index most = most_numbers(work_.gradient.width), piece = ceil_div(numbers, ceil_div(numbers, most));
+    const Index some = piece < numbers ? 1 : ceil_div(count, ceil_div(count, most / numbers));
     for (Index s = 0; s < count; s += some) {
         const Index segments = std::min(some, count - s);
         for (Index offset = 0; offset < numbers; offset += piece) {
@@ -246,34 +248,44 @@ void LinesWorker<T>::put_lines(Index channel, Index first, Index last) {
     }
 }
 
+/// Vectors of columns that are multiplied at once, of so many that are left: blocks are of two.
+template <class T>
+Index LinesWorker<T>::vectors_at_once(Index left) const {
+    const Index most = work_.gradient.strip_vectors;
+    return left <= most ? left : most > 2 && left == most + 1 ? 2 : most;
+}
+
 template <class T>
 void LinesWorker<T>::multiply(Index group, const Step& step) {
-    const Index width = work_.gradient.width, rows = pixels();
+    const Index width = work_.gradient.width, vector = width / 2, rows = pixels();
+    const Index end = std::min(last_block_ * width, work_.channels());
     const C* const* const first_tile = rows_ + step.segment * tile_rows;
     C** const to = step.last && in_place_ ? targets_ : sum_rows_;
     Strip<C> s{};
     s.offset = step.offset;
     s.segments = step.segments;
     s.numbers = step.numbers;
+    s.block_step = work_.panels.block_numbers();
     s.from_stride = c_stride_;
     const Index line = 64 / static_cast<Index>(sizeof(C)), all = step.segments * step.numbers;
     const Index lines = all * width / line, lines_at_once = step.segments * ceil_div(step.numbers, line);
-    for (Index block = first_block_; block < last_block_; ++block) {
-        const Index rest = work_.channels() - block * width;
-        const int full = rest > width / 2;
-        s.panel = work_.panels.block(group, block) + step.first * width;
-        const C* const next_panel = block + 1 < last_block_ ? work_.panels.block(group, block + 1) + step.first * width
-                                    : step.last ? s.panel
-                                                : work_.panels.block(group, first_block_) + (step.first + all) * width;
-        s.column = (block - first_block_) * width;
-        s.columns = std::min(rest, full ? width : width / 2);
+    const C* panel = work_.panels.block(group, first_block_) + step.first * width;
+    const C* const next_step = step.last ? work_.panels.block(group, first_block_) : panel + all * width;
+    for (Index column = first_block_ * width, vectors; column < end; column += vectors * vector) {
+        vectors = vectors_at_once(ceil_div(end - column, vector));
+        s.panel = panel;
+        panel += ceil_div(vectors, 2) * s.block_step;
+        const C* const next_panel = column + vectors * vector < end ? panel : next_step;
+        s.column = column - first_block_ * width;
+        s.columns = std::min(end - column, vectors * vector);
         s.rows = first_tile;
+        const auto& kernels = work_.gradient.strip[vectors - 1];
         for (Index row = 0; row < rows; row += tile_rows) {
             s.next = row + tile_rows < rows ? s.rows + segment_count_ * tile_rows : first_tile;
             s.from = step.first > 0 ? sums_ + row * c_stride_ + s.column : nullptr;
             s.ahead = next_panel + std::min(row / tile_rows * lines_at_once, lines) * line;
             s.to = to + row;
-            work_.gradient.strip[full][std::min(tile_rows, rows - row) - 1](s);
+            kernels[std::min(tile_rows, rows - row) - 1](s);
             s.rows = s.next;
         }
     }

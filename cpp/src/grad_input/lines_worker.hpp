@@ -64,6 +64,7 @@ class LinesWorker {
     void put_lines(Index channel, Index first, Index last);
     void multiply_segments(Index group);
     void multiply_lines(Index group, Index channel, bool exactly);
+    Index vectors_at_once(Index left) const;
     void multiply(Index group, const Step& step);
     void multiply_exactly(Index group, Index channel, Index first, Index last);
     void enter_targets(Index group);

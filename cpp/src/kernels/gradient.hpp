@@ -64,12 +64,12 @@ void strip(const Strip<typename V::value>& s) {
         rows = segment + 1 < s.segments ? rows + most_gradient_rows : s.next;
         const auto ask = [&](Index k) TCONV_INLINE {
             each<M>([&](auto m) TCONV_INLINE { __builtin_prefetch(rows[m] + s.offset + k); });
-            __builtin_prefetch(ahead, 0, 2);
+            each<(NV + 1) / 2>([&](auto b) TCONV_INLINE { __builtin_prefetch(ahead + b * s.block_step, 0, 2); });
             ahead += line;
         };
         const auto add = [&](Index k) TCONV_INLINE {
             typename V::reg b[NV];
-            each<NV>([&](auto v) TCONV_INLINE { b[v] = V::keep(V::load(panel + v * W)); });
+            each<NV>([&](auto v) TCONV_INLINE { b[v] = V::keep(V::load(panel + v / 2 * s.block_step + v % 2 * W)); });
             each<M>([&](auto m) TCONV_INLINE {
                 const auto x = V::set1(a[m][k]);
                 each<NV>([&](auto v) TCONV_INLINE { sum[m][v] = V::fma(x, b[v], sum[m][v]); });
@@ -205,6 +205,19 @@ constexpr auto wide_outer() -> void (*)(const Outer<typename V::value>&) {
     }
 }
 
+/// Six rows times four vectors of columns are 29 vectors in registers.
+template <class V>
+inline constexpr int strip_vectors = V::registers < 29 ? 2 : 4;
+
+template <class V, int M, int NV>
+constexpr auto wide_strip() -> void (*)(const Strip<typename V::value>&) {
+    if constexpr (strip_vectors<V> >= NV) {
+        return strip<V, M, NV>;
+    } else {
+        return nullptr;
+    }
+}
+
 /// Six pixels times three vectors of channels are 22 vectors in registers, times four 29.
 template <class V>
 inline constexpr int even_pixels = V::registers < 22 ? 4 : 6;
@@ -232,8 +245,13 @@ constexpr GradientKernels<typename V::value> gradient_kernels_of(Isa isa) {
              {outer<V, 1, 2>, outer<V, 2, 2>, outer<V, 3, 2>, outer<V, 4, 2>, outer<V, 5, 2>, outer<V, 6, 2>},
              {wide_outer<V, 1>(), wide_outer<V, 2>(), wide_outer<V, 3>(), wide_outer<V, 4>(), wide_outer<V, 5>(),
               wide_outer<V, 6>()}},
+            strip_vectors<V>,
             {{strip<V, 1, 1>, strip<V, 2, 1>, strip<V, 3, 1>, strip<V, 4, 1>, strip<V, 5, 1>, strip<V, 6, 1>},
-             {strip<V, 1, 2>, strip<V, 2, 2>, strip<V, 3, 2>, strip<V, 4, 2>, strip<V, 5, 2>, strip<V, 6, 2>}},
+             {strip<V, 1, 2>, strip<V, 2, 2>, strip<V, 3, 2>, strip<V, 4, 2>, strip<V, 5, 2>, strip<V, 6, 2>},
+             {wide_strip<V, 1, 3>(), wide_strip<V, 2, 3>(), wide_strip<V, 3, 3>(), wide_strip<V, 4, 3>(),
+              wide_strip<V, 5, 3>(), wide_strip<V, 6, 3>()},
+             {wide_strip<V, 1, 4>(), wide_strip<V, 2, 4>(), wide_strip<V, 3, 4>(), wide_strip<V, 4, 4>(),
+              wide_strip<V, 5, 4>(), wide_strip<V, 6, 4>()}},
             even_vectors<V>,
             {evenly<V, 8, 1, 1>, evenly<V, 6, 2, 4>, evenly<V, even_pixels<V>, 3, 1>, wide_evenly<V>()},
             {planes<V, 1, 8>, planes<V, 2, 4>, planes<V, 3, 4>, planes<V, 4, 3>},

@@ -39,15 +39,17 @@ struct Lanes {
     Index sums_step;
 };
 
-/// A product of rows with packed columns, to[m][n] = (from ? from[m*from_stride + n] : 0) + sum over s < segments,
-/// k < numbers of rows[s*tile_rows + m][offset + k] * panel[(s*numbers + k)*width + n], n < columns.
+/// A product of rows with blocks of packed columns, to[m][n] = (from ? from[m*from_stride + n] : 0) + sum over
+/// s < segments, k < numbers of rows[s*tile_rows + m][offset + k] * panel[b*block_step + (s*numbers + k)*width + i],
+/// n = b*width + i < columns, of one block or two.
 template <class T>
 struct Strip {
     const T* const* rows;
     const T* const* next;  // the rows of another strip, to be prefetched
-    const T* ahead;        // of a panel to come, lines of the cache to be prefetched as the numbers go by
+    const T* ahead;        // of panels to come, lines of the cache to be prefetched as the numbers go by
     Index offset, segments, numbers;
     const T* panel;
+    Index block_step;
     const T* from;
     Index from_stride;
     T* const* to;
@@ -114,6 +116,7 @@ struct Taps {
 };
 
 inline constexpr Index most_gradient_rows = 6, most_outer_vectors = 3, most_lane_taps = 4, most_even_vectors = 4;
+inline constexpr Index most_strip_vectors = 4;
 inline constexpr Index most_plane_channels = 4, most_tap_run = 3;
 
 /// The functions of one instruction set for sums of type T.
@@ -124,8 +127,9 @@ struct GradientKernels {
     Index outer_vectors;     // of its outer products, at most: a vector is half a width
     /// [v-1] columns of v vectors; [m-1] rows.
     void (*outer[most_outer_vectors][most_gradient_rows])(const Outer<T>&);
-    /// [0] columns of half a width, [1] of a full one; [m-1] rows.
-    void (*strip[2][most_gradient_rows])(const Strip<T>&);
+    Index strip_vectors;  // of columns, at most
+    /// [v-1] columns of v vectors; [m-1] rows.
+    void (*strip[most_strip_vectors][most_gradient_rows])(const Strip<T>&);
     Index even_vectors;  // of a block of Evenly, at most
     /// [v-1] blocks of v vectors, width / 2 numbers each, of which only the last may be in part.
     void (*evenly[most_even_vectors])(const Evenly<T>&);
