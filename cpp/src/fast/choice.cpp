@@ -17,7 +17,8 @@ using detail::Step;
 
 // Measured with float32, AVX2 and AVX-512, in products: what a full panel computes in the time of the thing named.
 constexpr double per_row = 250, per_tap = 64;  // of direct: finding and storing a row, its pixel under a tap
-constexpr double slower_gradient = 1.08, per_turned = 45;  // of direct: the input gradient's products, its weights
+constexpr double slower_gradient = 1.08, slower_wide_gradient = 1.03;  // of direct: the input gradient's products,
+constexpr double per_turned = 45;                                      // its weights
 constexpr double slower_dots = 1.1, per_lane = 6, per_column = 4;
 constexpr double slower_tiles = 1.06;                  // products of tiles go through more memory
 constexpr double per_strip = 650;                      // a strip of tiles, whose sums are stored
@@ -35,7 +36,7 @@ constexpr double per_packed = 45, per_packed_half = 40;      // a number transfo
 constexpr double per_segment = 400;  // channels first, of halves: a line of a channel that is stored
 // Of direct's time that of fast may be, in the forward pass and for the input gradient; halves save little, and of that
 // the model is less sure.
-constexpr double least_gain = 1.08, least_gradient_gain = 1;
+constexpr double least_gain = 1.08, least_gradient_gain = 1.04;
 constexpr double least_halves_gain = 1.015, least_halves_gain_of_planes = 0.98, least_halves_gradient_gain = 1.025;
 constexpr double least_products = 1 << 20;  // of direct, for a look at what is fast
 constexpr Index least_channels = 8;         // of the source
@@ -92,7 +93,9 @@ double gradient_time(const Columns& columns, const std::vector<AxisMap>& maps, I
     }
     const Index lanes = columns.panel.width / 2;
     const double width = number(ceil_div(columns.target_channels, lanes) * lanes);
-    const double of_row = slower_gradient * taps * number(columns.source_channels) * width + per_row + per_tap * taps;
+    const bool wide = columns.panel.isa == Isa::avx512 && columns.target_channels > columns.panel.width;
+    const double of_product = wide ? slower_wide_gradient : slower_gradient;
+    const double of_row = of_product * taps * number(columns.source_channels) * width + per_row + per_tap * taps;
     const double packed = per_turned * taps * number(columns.source_channels) * width;
     return (rows * of_row + packed) * number(columns.product_groups);
 }

@@ -13,7 +13,7 @@ namespace {
 constexpr Index least_rows = 24;                          // of a box
 constexpr Index short_rows = 512, box_numbers = 1 << 15;  // of a box whose lines are short
 constexpr Index least_numbers = 16, least_filters = 64;   // of a segment that is read where it lies, or of its taps
-constexpr Index most_blocks = 8;                          // that are worth less than putting lines together
+constexpr Index most_blocks = 8;                          // of columns that two vectors' strips go through
 constexpr Index most_pointers = 1 << 16;
 constexpr Index bundle_channels = 64;
 constexpr Index tile_rows = most_gradient_rows;
@@ -155,12 +155,12 @@ void LinesWorker<T>::compute(Index unit) {
     }
 }
 
-/// Whether segments are read where they lie. For many columns it pays to put lines together: those are spread over the
-/// sets of a cache.
+/// Whether segments are read where they lie. For many columns it pays to put lines together, unless strips are wide:
+/// those are spread over the sets of a cache.
 template <class T>
 bool LinesWorker<T>::choose_segments() {
     const Index most = work_.most_segments();
-    if (last_block_ - first_block_ > most_blocks) return false;
+    if (work_.gradient.strip_vectors < 4 && last_block_ - first_block_ > most_blocks) return false;
     const Index parted = segments_.parted() * segments_.lines() * segments_.count() * segments_.numbers();
     if (parted > work_.boxes.points() * line_stride_) {
         if (work_.filters() < least_filters || segments_.taps() > most) return false;
