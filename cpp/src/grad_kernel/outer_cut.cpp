@@ -17,17 +17,23 @@ constexpr Index unit_sums = 1 << 19, bundle_sums = 1 << 15, bundle_channels = 64
 // Half cycles, beyond those of products: a channel of x dealt, a number of dy, and a segment of it put together; a run
 // of pixels that meet dy where it lies.
 constexpr double per_channel = 0.75, per_number = 0.5, per_segment = 8, per_run = 24;
-constexpr double least_gain = 1.03;  // of wider blocks
+constexpr double per_load = 0.08;
+constexpr double least_gain = 1.01;  // of wider blocks
 
-/// Half cycles of m rows times some vectors of columns, about: they are bound by products, loads or their latency.
-Index tile_cycles(Index m, Index vectors) { return m == 0 ? 0 : std::max({m * vectors, m + vectors, Index(8)}); }
+/// Half cycles of m rows times some vectors of columns, about: they are bound by products, loads or their latency, and
+/// loads delay the others.
+double tile_cycles(Index m, Index vectors) {
+    if (m == 0) return 0;
+    return static_cast<double>(std::max({m * vectors, m + vectors, Index(8)})) +
+           per_load * static_cast<double>(m + vectors);
+}
 
 /// Half cycles of one pixel's products, where `rows_cycles(vectors)` are those of all rows.
 template <class Rows>
 double cycles_of(Index columns, Index width, Index vector, const Rows& rows_cycles) {
     const Index rest = columns % width;
-    return static_cast<double>(columns / width * rows_cycles(width / vector) +
-                               (rest == 0 ? 0 : rows_cycles(ceil_div(rest, vector))));
+    return static_cast<double>(columns / width) * rows_cycles(width / vector) +
+           (rest == 0 ? 0 : rows_cycles(ceil_div(rest, vector)));
 }
 
 }  // namespace
@@ -69,7 +75,8 @@ void OuterCut::choose(Index of_block) {
 /// Half cycles of a pixel's products whose rows are dealt to blocks.
 double OuterCut::panels(Index rows, Index columns, Index of_block) const {
     return cycles_of(columns, of_block, vector, [&](Index vectors) {
-        return rows / tile_rows * tile_cycles(tile_rows, vectors) + tile_cycles(rows % tile_rows, vectors);
+        return static_cast<double>(rows / tile_rows) * tile_cycles(tile_rows, vectors) +
+               tile_cycles(rows % tile_rows, vectors);
     });
 }
 
@@ -85,7 +92,8 @@ double OuterCut::in_place(Index of_block) const {
     const Index numbers = segment(), segments = sums.taps * sums.filters / numbers;
     const Index pieces = ceil_div(numbers, tile_rows), size = numbers / pieces, larger = numbers % pieces;
     const double products = cycles_of(sums.channels, of_block, vector, [&](Index vectors) {
-        return segments * (larger * tile_cycles(size + 1, vectors) + (pieces - larger) * tile_cycles(size, vectors));
+        return static_cast<double>(segments) * (static_cast<double>(larger) * tile_cycles(size + 1, vectors) +
+                                                static_cast<double>(pieces - larger) * tile_cycles(size, vectors));
     });
     const Index length = std::max<Index>(sums.boxes.size().back(), 1);
     const auto runs = static_cast<double>(segments * pieces * ceil_div(sums.channels, of_block));

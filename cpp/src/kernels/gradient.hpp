@@ -192,14 +192,14 @@ void add_lines(const typename V::value* from, Index step, Index lines, Index cou
     }
 }
 
-/// Three vectors of columns times six rows are 22 vectors in registers.
+/// Four vectors of columns times six rows are 29 vectors in registers.
 template <class V>
-inline constexpr int outer_vectors = V::registers < 22 ? 2 : 3;
+inline constexpr int outer_vectors = V::registers < 29 ? 2 : 4;
 
-template <class V, int M>
+template <class V, int M, int NV>
 constexpr auto wide_outer() -> void (*)(const Outer<typename V::value>&) {
-    if constexpr (outer_vectors<V> == 3) {
-        return outer<V, M, 3>;
+    if constexpr (outer_vectors<V> >= NV) {
+        return outer<V, M, NV>;
     } else {
         return nullptr;
     }
@@ -243,8 +243,10 @@ constexpr GradientKernels<typename V::value> gradient_kernels_of(Isa isa) {
             outer_vectors<V>,
             {{outer<V, 1, 1>, outer<V, 2, 1>, outer<V, 3, 1>, outer<V, 4, 1>, outer<V, 5, 1>, outer<V, 6, 1>},
              {outer<V, 1, 2>, outer<V, 2, 2>, outer<V, 3, 2>, outer<V, 4, 2>, outer<V, 5, 2>, outer<V, 6, 2>},
-             {wide_outer<V, 1>(), wide_outer<V, 2>(), wide_outer<V, 3>(), wide_outer<V, 4>(), wide_outer<V, 5>(),
-              wide_outer<V, 6>()}},
+             {wide_outer<V, 1, 3>(), wide_outer<V, 2, 3>(), wide_outer<V, 3, 3>(), wide_outer<V, 4, 3>(),
+              wide_outer<V, 5, 3>(), wide_outer<V, 6, 3>()},
+             {wide_outer<V, 1, 4>(), wide_outer<V, 2, 4>(), wide_outer<V, 3, 4>(), wide_outer<V, 4, 4>(),
+              wide_outer<V, 5, 4>(), wide_outer<V, 6, 4>()}},
             strip_vectors<V>,
             {{strip<V, 1, 1>, strip<V, 2, 1>, strip<V, 3, 1>, strip<V, 4, 1>, strip<V, 5, 1>, strip<V, 6, 1>},
              {strip<V, 1, 2>, strip<V, 2, 2>, strip<V, 3, 2>, strip<V, 4, 2>, strip<V, 5, 2>, strip<V, 6, 2>},
@@ -256,7 +258,8 @@ constexpr GradientKernels<typename V::value> gradient_kernels_of(Isa isa) {
             {evenly<V, 8, 1, 1>, evenly<V, 6, 2, 4>, evenly<V, even_pixels<V>, 3, 1>, wide_evenly<V>()},
             {planes<V, 1, 8>, planes<V, 2, 4>, planes<V, 3, 4>, planes<V, 4, 3>},
             deal<V, most_gradient_rows>,
-            {nullptr, deal<V, 2 * V::width>, outer_vectors<V> == 3 ? deal<V, 3 * V::width> : nullptr},
+            {nullptr, deal<V, 2 * V::width>, outer_vectors<V> < 3 ? nullptr : deal<V, 3 * V::width>,
+             outer_vectors<V> < 4 ? nullptr : deal<V, 4 * V::width>},
             {lanes<V, 1, false>, lanes<V, 2, false>, lanes<V, 3, false>, lanes<V, 4, false>},
             {lanes<V, 1, true>, lanes<V, 2, true>, lanes<V, 3, true>, lanes<V, 4, true>},
             taps<V>,

@@ -115,7 +115,7 @@ struct Taps {
     bool load;
 };
 
-inline constexpr Index most_gradient_rows = 6, most_outer_vectors = 3, most_lane_taps = 4, most_even_vectors = 4;
+inline constexpr Index most_gradient_rows = 6, most_outer_vectors = 4, most_lane_taps = 4, most_even_vectors = 4;
 inline constexpr Index most_strip_vectors = 4;
 inline constexpr Index most_plane_channels = 4, most_tap_run = 3;
 
