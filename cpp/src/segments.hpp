@@ -142,25 +142,29 @@ void copy_between(const C* from, Index low, Index high, Index n, C* to) {
     std::fill_n(to + high, n - high, C(0));
 }
 
-/// `n` numbers of each of some lines: moves of constant size, which overlap rather than leave a rest.
+/// Size to twice as many numbers: moves of constant size, which overlap.
+template <int Size, class C>
+void copy_twice(const C* from, C* to, Index n) {
+    std::memcpy(to, from, Size * sizeof(C));
+    std::memcpy(to + n - Size, from + n - Size, Size * sizeof(C));
+}
+
+/// `n` numbers of each of some lines.
 template <class C>
 void copy_lines(const C* from, Index from_step, C* to, Index to_step, Index lines, Index n) {
-    constexpr Index step = 4, many = 64;
     const auto each = [&](const auto& copy) {
         for (Index i = 0; i < lines; ++i, from += from_step, to += to_step) copy();
     };
     if (n == 1) {
         each([&] { *to = *from; });
-    } else if (n < step) {
-        each([&] {
-            std::memcpy(to, from, 2 * sizeof(C));
-            to[n - 1] = from[n - 1];
-        });
-    } else if (n < many) {
-        each([&] {
-            for (Index k = 0; k + step < n; k += step) std::memcpy(to + k, from + k, step * sizeof(C));
-            std::memcpy(to + n - step, from + n - step, step * sizeof(C));
-        });
+    } else if (n <= 4) {
+        each([&] { copy_twice<2>(from, to, n); });
+    } else if (n <= 8) {
+        each([&] { copy_twice<4>(from, to, n); });
+    } else if (n <= 16) {
+        each([&] { copy_twice<8>(from, to, n); });
+    } else if (n <= 32) {
+        each([&] { copy_twice<16>(from, to, n); });
     } else {
         each([&] { std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(C)); });
     }

@@ -61,6 +61,7 @@ std::vector<Problem> make_table() {
     add("k3 s2 same, 3-D", 1, 5, 7, 1, {same(3, 3, 2), same(4, 3, 2), same(3, 3, 2)});
     add("k4 s2, one filter", 1, 20, 1, 1, {same(6, 4, 2), same(5, 4, 2)});
     add("k4 s2, three filters", 1, 20, 3, 1, {same(6, 4, 2), same(9, 4, 2)});
+    add("more pixels than sums", 2, 128, 3, 1, {same(16, 4, 2), same(20, 4, 2)});
     add("rows that lie in dy", 2, 32, 3, 1, {same(5, 5, 2), same(19, 5, 1)});
     add("rows that lie in dy, far apart", 1, 32, 6, 1, {valid(20, 3, 1, 64)});
     add("vocoder k16 s8", 1, 33, 12, 1, {cropped(9, 16, 8, 1, 4, 4)});

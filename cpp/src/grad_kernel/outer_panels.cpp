@@ -42,17 +42,25 @@ template <class T>
 void OuterWorker<T>::find_runs() {
     run_count_ = 0;
     Index next = 0;
-    for (Index line = 0, p = 0; line < segments_.lines(); ++line) {
-        if (!segments_.met(line)) {
-            p += length_;
-            continue;
-        }
-        for (Index i = 0; i < length_; ++i, ++p) {
-            if (!segments_.met_along(i)) continue;
-            const Index row = cut_.x_in_place ? x_lines_[line] - x_lines_[0] + i * row_step_ : p * row_step_;
-            if (run_count_ == 0 || runs_[run_count_ - 1].last != p || row != next) runs_[run_count_++] = {p, p, row};
-            runs_[run_count_ - 1].last = p + 1;
-            next = row + row_step_;
+    const auto [begin, end] = segments_.whole();
+    for (Index line = 0; line < segments_.lines(); ++line) {
+        if (!segments_.met(line)) continue;
+        const Index pixel = line * length_;
+        const auto add = [&](Index first, Index last) {
+            const Index row =
+                cut_.x_in_place ? x_lines_[line] - x_lines_[0] + first * row_step_ : (pixel + first) * row_step_;
+            if (run_count_ == 0 || runs_[run_count_ - 1].last != pixel + first || row != next)
+                runs_[run_count_++] = {pixel + first, pixel + first, row};
+            runs_[run_count_ - 1].last = pixel + last;
+            next = row + (last - first) * row_step_;
+        };
+        for (Index i = 0; i < length_; ++i) {
+            if (i == begin && begin < end) {
+                add(begin, end);
+                i = end - 1;
+            } else if (segments_.met_along(i)) {
+                add(i, i + 1);
+            }
         }
     }
 }

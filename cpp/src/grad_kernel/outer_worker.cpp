@@ -7,6 +7,12 @@
 #include "finite.hpp"
 
 namespace tconv {
+namespace {
+
+constexpr Index pixels_of_clipped = 8;  // one of so many is led out of dy by some tap, or more
+
+}  // namespace
+
 template <class T>
 OuterWorker<T>::OuterWorker(const OuterWork<T>& work, Carver& carver)
     : work_(work),
@@ -60,12 +66,30 @@ void OuterWorker<T>::locate(Index unit) {
     part_ = unit / cut_.bundles();
 }
 
+// Zero times infinity is not zero. Where a pixel of x met zeros around dy, an infinity shows in the sums: they are made
+// again then, pixel by pixel. Where sums are many, pixels are looked at before they are met.
 template <class T>
 void OuterWorker<T>::compute(Index unit) {
     locate(unit);
+    const Index tiles = last_tile_ - first_tile_, boxes = order_.first_box(part_ + 1) - order_.first_box(part_);
+    const bool few = (last_group_ - first_group_) * tiles * tile_sums_ <
+                     boxes * order_.boxes.points() * channels_ * tiles / pixels_of_clipped;
+    add_boxes(!few);
+    if (few && clipped_ && !finite_sums()) add_boxes(true);
+    each_tile([this](Index group, const C* sums) {
+        store(group, sums);
+        return true;
+    });
+}
+
+/// The sums of all boxes of the unit, with or without a look at pixels that meet nothing.
+template <class T>
+void OuterWorker<T>::add_boxes(bool looking) {
     const Index first_box = order_.first_box(part_), last_box = order_.first_box(part_ + 1);
     const Index all = (last_group_ - first_group_) * (last_tile_ - first_tile_) * tile_sums_;
     if (cut_.dy_in_place) std::fill_n(sums_, all, C(0));
+    looking_ = looking;
+    clipped_ = false;
     bool add = false, totals = false;
     for (Index box = first_box; box < last_box; ++box) {
         if (box != first_box && (box - first_box) % boxes_of_total == 0) {
@@ -82,12 +106,19 @@ void OuterWorker<T>::compute(Index unit) {
     } else if (!add) {
         std::fill_n(sums_, all, C(0));
     }
+}
+
+/// Turns to each group's tiles and their sums, while use(group, sums) says so.
+template <class T>
+template <class Use>
+bool OuterWorker<T>::each_tile(const Use& use) {
     const C* sums = sums_;
     for (Index group = first_group_; group < last_group_; ++group)
         for (Index tile = first_tile_; tile < last_tile_; ++tile, sums += tile_sums_) {
             cut_.tiles.locate(tile, tile_first_, tile_last_);
-            store(group, sums);
+            if (!use(group, sums)) return false;
         }
+    return true;
 }
 
 template <class T>
@@ -104,7 +135,8 @@ void OuterWorker<T>::add_box(Index box, bool add, bool more_boxes) {
                 continue;
             }
             pack_dy(group);
-            if (segments_.clipped() && !finite()) {
+            clipped_ = clipped_ || segments_.clipped();
+            if (looking_ && segments_.clipped() && !finite()) {
                 multiply_exactly(sums, add);
             } else {
                 multiply(sums, add);
@@ -147,7 +179,21 @@ bool OuterWorker<T>::finite() const {
     return true;
 }
 
-/// Tap by tap, with zeros for the pixels of x that meet nothing: zero times infinity is not zero.
+/// The same of the sums.
+template <class T>
+bool OuterWorker<T>::finite_sums() {
+    return each_tile([this](Index, const C* sums) {
+        Index pairs = 1;
+        for (std::size_t a = 0; a <= rank_; ++a) pairs *= tile_last_[a] - tile_first_[a];
+        const Index rows = cut_.swapped ? pairs : channels_, columns = cut_.swapped ? channels_ : pairs;
+        for (Index j = 0; j < columns; j += cut_.width, sums += strip_)
+            for (Index i = 0; i < rows; ++i)
+                if (!all_finite(sums + i * cut_.width, std::min(cut_.width, columns - j))) return false;
+        return true;
+    });
+}
+
+/// Tap by tap, with zeros for the pixels of x that meet nothing.
 template <class T>
 void OuterWorker<T>::multiply_exactly(C* sums, bool add) {
     const Index size = cut_.swapped ? cut_.width : cut_.tile_rows;   // of x's blocks

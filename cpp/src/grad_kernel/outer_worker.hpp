@@ -31,7 +31,10 @@ class OuterWorker {
 
   private:
     void locate(Index unit);
+    void add_boxes(bool looking);
     void add_box(Index box, bool add, bool more_boxes);
+    template <class Use>
+    bool each_tile(const Use& use);
     void enter_box(Index box);
     void enter_tile(Index tile);
     void find_runs();
@@ -48,6 +51,7 @@ class OuterWorker {
     void multiply_in_place(Index group, bool more_boxes, C* sums);
     void store(Index group, const C* sums) const;
     bool finite() const;
+    bool finite_sums();
 
     /// Neighbouring pixels of a line of which the same numbers of a segment are inside.
     struct Span {
@@ -75,6 +79,8 @@ class OuterWorker {
     // The unit.
     Index part_ = 0, first_group_ = 0, last_group_ = 0, first_channel_ = 0, channels_ = 0;
     Index first_tile_ = 0, last_tile_ = 0;
+    bool looking_ = false;  // at pixels that taps lead out of dy, of which there are some
+    bool clipped_ = false;
 
     // The box and what it meets through the taps of a tile.
     Index *first_, *last_, *at_;      // [batch, axes...]
