@@ -269,14 +269,16 @@ void LinesWorker<T>::multiply(Index group, const Step& step) {
     s.from_stride = c_stride_;
     const Index line = 64 / static_cast<Index>(sizeof(C)), all = step.segments * step.numbers;
     const Index lines = all * width / line, lines_at_once = step.segments * ceil_div(step.numbers, line);
-    const C* panel = work_.panels.block(group, first_block_) + step.first * width;
-    const C* const next_step = step.last ? work_.panels.block(group, first_block_) : panel + all * width;
-    for (Index column = first_block_ * width, vectors; column < end; column += vectors * vector) {
-        vectors = vectors_at_once(ceil_div(end - column, vector));
-        s.panel = panel;
-        panel += ceil_div(vectors, 2) * s.block_step;
-        const C* const next_panel = column + vectors * vector < end ? panel : next_step;
-        s.column = column - first_block_ * width;
+    const auto panel_at = [&](Index column, Index first) {
+        return work_.panels.block(group, column / width) + first * width;
+    };
+    const Index begin = first_block_ * width, after = step.last ? 0 : step.first + all;
+    for (Index column = begin, next; column < end; column = next) {
+        const Index vectors = vectors_at_once(ceil_div(end - column, vector));
+        next = column + vectors * vector;
+        s.panel = panel_at(column, step.first);
+        const C* const next_panel = next < end ? panel_at(next, step.first) : panel_at(begin, after);
+        s.column = column - begin;
         s.columns = std::min(end - column, vectors * vector);
         s.rows = first_tile;
         const auto& kernels = work_.gradient.strip[vectors - 1];
