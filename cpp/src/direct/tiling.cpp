@@ -17,11 +17,21 @@ constexpr Index panel_bytes = 1 << 20;        // of a gathered tile
 constexpr Index all_panels_bytes = 12 << 20;  // of all threads'
 constexpr Index slice_bytes = 1 << 20;        // of the packed columns of a slice
 constexpr Index slice_columns = 256;          // whose sums wait between steps
+constexpr Index few_reads = 3;                // of a number that is converted each time
 
 Index product_of(const std::vector<Index>& numbers) {
     Index product = 1;
     for (const Index n : numbers) product *= n;
     return product;
+}
+
+/// How often kernels that convert what they read would read each number, at most.
+Index reads_of_number(const detail::Columns& columns) {
+    if (columns.form != Form::dots) return std::numeric_limits<Index>::max();
+    Index reads = 0;
+    for (const detail::Block& block : columns.blocks)
+        reads += columns.window_of(block).taps * ceil_div(block.columns, dots_at_once);
+    return reads;
 }
 
 }  // namespace
@@ -34,7 +44,7 @@ Tiling::Tiling(const detail::Columns& columns_, const std::vector<AxisMap>& maps
       batch(batch_),
       source(format, columns_.source_channels * columns_.product_groups, extents_of(maps_, &AxisMap::source_extent)),
       target(format, columns_.target_channels * columns_.product_groups, extents_of(maps_, &AxisMap::target_extent)),
-      gathered(converted || source.channel != 1),
+      gathered(source.channel != 1 || (converted && reads_of_number(columns_) > few_reads)),
       sum_bytes(sum_bytes_),
       lines(target.channel != 1) {
     find_ranges();

@@ -15,7 +15,11 @@ constexpr Index far_pixels = 128;  // bytes of a pixel, from where the processor
 
 template <class T>
 Worker<T>::Worker(const Work<T>& work, Carver& carver)
-    : work_(work), tiling_(work.tiling), shape_(work.packed), rank_(work.tiling.rank) {
+    : work_(work),
+      tiling_(work.tiling),
+      shape_(work.packed),
+      rank_(work.tiling.rank),
+      pixel_bytes_(static_cast<Index>(work.tiling.gathered ? sizeof(C) : sizeof(T))) {
     const Index axes = static_cast<Index>(rank_);
     const Index rows =
         (tiling_.rows_of_tile() + shape_.panel.tile_rows - 1) / shape_.panel.tile_rows * shape_.panel.tile_rows;
@@ -50,6 +54,7 @@ Worker<T>::Worker(const Work<T>& work, Carver& carver)
     const Index lines = shape_.form != Form::panels ? tiling_.rows_of_tile() / tiling_.tile[rank_] : 0;
     lines_ = carver.take<Range>(lines);
     line_pixels_ = carver.take<const C*>(lines * taps);
+    row_pixels_ = carver.take<const C*>(lines > 0 ? taps : 0);
     line_runs_ = carver.take<ColumnRun>(lines > 0 ? tiling_.widest_block : 0);
     sums_ = carver.take<C>((tiling_.lines ? turned_rows : rows) * tiling_.sum_columns);
     const bool narrowed = !std::is_same_v<T, C>;
@@ -68,11 +73,13 @@ void Worker<T>::compute(Index unit) {
     if (tiling_.gathered) {
         pick();
         gather();
-    } else if constexpr (std::is_same_v<T, C>) {
+    } else {
         for (std::size_t a = 0; a < rank_; ++a) pixel_strides_[a] = tiling_.source.axes[a];
         batch_stride_ = tiling_.source.batch;
         origin_ = work_.source + batch_first_ * batch_stride_ + group_ * shape_.source_channels;
     }
+    for (std::size_t a = 0; a < rank_; ++a) pixel_strides_[a] *= pixel_bytes_;
+    batch_stride_ *= pixel_bytes_;
     for (std::size_t b = slice_->first_block; b < slice_->last_block;) {
         const auto window_of = [this](std::size_t position) { return shape_.blocks[tiling_.order[position]].window; };
         const auto window = static_cast<std::size_t>(window_of(b));
@@ -208,7 +215,7 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
     const Kind kind = work_.finish.kind;
     // Sums that a kernel finishes go straight from registers to the target, where that takes them as they are.
     const bool finished = last && (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
-    const bool direct = finished && std::is_same_v<T, C> && place != Tiling::scattered;
+    const bool direct = finished && place != Tiling::scattered;
     const bool far = first_block && t.channels * static_cast<Index>(sizeof(C)) >= far_pixels;
     if (finished && !(direct && all_whole_)) {
         for (Index row = 0; row < rows_; ++row) in_sums_[row] = row * block.width;
@@ -224,20 +231,17 @@ void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool fi
         t.c = sums + row * block.width;
         t.out = nullptr;
         t.columns = block.width;
-        bool there = false;
         if (far && end < rows_) prefetch(t, std::min(tile_rows, rows_ - end));
-        if constexpr (std::is_same_v<T, C>) {
-            there = direct && (all_whole_ || std::all_of(whole_ + row, whole_ + end, [](bool w) { return w; }));
-            if (there) {
-                t.out = work_.target + place;
-                t.targets = targets_ + row;
-                t.columns = block.columns;
-            }
-        }
-        if (finished && !there) {
+        const bool there = direct && (all_whole_ || std::all_of(whole_ + row, whole_ + end, [](bool w) { return w; }));
+        if (there) {
+            t.out = work_.target + place;
+            t.targets = targets_ + row;
+            t.columns = block.columns;
+        } else if (finished) {
             t.out = sums;
             t.targets = in_sums_ + row;
         }
+        t.storage = there ? storage_of<T> : Storage::own;
         if (exact && clipped_[strip]) {
             multiply_exactly(t, rows);
         } else {

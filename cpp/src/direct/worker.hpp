@@ -45,10 +45,12 @@ class Worker {
     void multiply_along(const Tile<C>& t, std::size_t number, bool last);
     Index find_runs(std::size_t number, Index row);
     void multiply_apart(Tile<C> t, const Block& block, Index first_row, Index last_row) const;
+    void multiply_rows(const Tile<C>& t, const Block& block, Index first_row, Index last_row) const;
     void deliver(std::size_t number, const C* sums);
     void prefetch(const Tile<C>& t, Index rows) const;
     void multiply_exactly(Tile<C> t, Index rows) const;
-    bool stores_lines() const;
+    bool stores_lines() const { return !tiling_.lines; }  // the kernel does, finished
+    Storage pixel_storage() const { return tiling_.gathered ? Storage::own : storage_of<T>; }
     void finish(const Block& block, C* sums, Index rows) const;
     void store(const Block& block, const C* sums, Index first_row, Index last_row);
     void scatter(const Block& block, const T* from, Index first_row, Index last_row);
@@ -65,6 +67,7 @@ class Worker {
     const Tiling& tiling_;
     const detail::Columns& shape_;
     std::size_t rank_;
+    Index pixel_bytes_;  // of a number where it is read
 
     // The unit.
     Index group_ = 0, batch_first_ = 0, batch_last_ = 0;
@@ -75,9 +78,9 @@ class Worker {
     Picked* picked_;  // [axis]
     Index* lists_;
     C* panel_;
-    Index* pixel_strides_;  // [axis]
+    Index* pixel_strides_;  // [axis] in bytes
     Index batch_stride_ = 0;
-    const C* origin_ = nullptr;
+    const void* origin_ = nullptr;
 
     // The window.
     std::size_t window_ = 0;
@@ -96,11 +99,12 @@ class Worker {
     Index common_first_ = 0,
           common_last_ = 0;   // of a line of rows, those that every member has, in a line that all have
     bool all_whole_ = false;  // every member has every row
-    const C** pixels_;        // [strip][tap of the step][row of the strip]
+    const C** pixels_;        // [strip][tap of the step][row of the strip]; of T's where they lie
     bool* clipped_;           // [strip] some pixel lies outside
     bool clipped_any_ = false;
     Range* lines_;           // [line of rows, of dots] its rows in the tile, and those that are computed together
     const C** line_pixels_;  // [line of rows][tap of the step] of the first one of those, or nullptr where outside
+    const C** row_pixels_;   // [tap of the step] the same of one row
     ColumnRun* line_runs_;   // of a line that some members have not
     C* sums_;
     T* narrowed_;

@@ -1,17 +1,10 @@
 // A worker's product of few columns, or depthwise: lines of rows whose pixels follow each other, and the rows at their
 // ends.
 #include <algorithm>
-#include <type_traits>
 
 #include "direct/worker.hpp"
 
 namespace tconv {
-
-/// Whether the kernel of lines stores finished sums itself.
-template <class T>
-bool Worker<T>::stores_lines() const {
-    return std::is_same_v<T, C> && !tiling_.lines;
-}
 
 /// One step of one block, for all rows of the tile; the last one finishes them.
 template <class T>
@@ -25,13 +18,15 @@ void Worker<T>::multiply_along(const Tile<C>& t, std::size_t number, bool last) 
     C* const sums = t.c;
     LineTile<C> line{};
     line.offset = t.offset;
-    line.row_step = pixel_strides_[inner] * tiling_.maps[inner].source_step;
+    line.pixel_storage = pixel_storage();
+    line.row_step = pixel_strides_[inner] * tiling_.maps[inner].source_step / pixel_bytes_;
     line.taps = t.taps;
     line.channels = t.channels;
     line.panel = t.panel;
     line.columns = block.columns;
     line.c_stride = block.width;
     line.load = t.load;
+    line.storage = storage_of<T>;
     line.out_step = tiling_.maps[inner].target_step * tiling_.target.axes[inner];
     line.bias = t.bias;
     line.finish = t.finish;
@@ -53,18 +48,15 @@ void Worker<T>::multiply_along(const Tile<C>& t, std::size_t number, bool last) 
         line.rows = rows.common_last - rows.common_first;
         line.c = sums + rows.common_first * block.width;
         line.out = nullptr;
-        bool there = false;
-        if constexpr (std::is_same_v<T, C>) {
-            if (stored && whole_[rows.common_first]) {
-                line.runs = tiling_.runs[number].data();
-                line.run_count = static_cast<Index>(tiling_.runs[number].size());
-            } else if (stored) {
-                line.runs = line_runs_;
-                line.run_count = find_runs(number, rows.common_first);
-            }
-            there = stored && line.run_count > 0;
-            if (there) line.out = work_.target + targets_[rows.common_first];
+        if (stored && whole_[rows.common_first]) {
+            line.runs = tiling_.runs[number].data();
+            line.run_count = static_cast<Index>(tiling_.runs[number].size());
+        } else if (stored) {
+            line.runs = line_runs_;
+            line.run_count = find_runs(number, rows.common_first);
         }
+        const bool there = stored && line.run_count > 0;
+        if (there) line.out = work_.target + targets_[rows.common_first];
         (depthwise ? kernels.line_depthwise : kernels.line_dots)(line);
         if (stored && !there) finish_apart(rows.common_first, rows.common_last);
     }
@@ -95,6 +87,7 @@ Index Worker<T>::find_runs(std::size_t number, Index row) {
 template <class T>
 void Worker<T>::multiply_apart(Tile<C> t, const Block& block, Index first_row, Index last_row) const {
     const Kernels<C>& kernels = *work_.packed.kernels;
+    if (pixel_storage() != Storage::own) return multiply_rows(t, block, first_row, last_row);
     const auto kernel = shape_.form == Form::depthwise ? kernels.depthwise : kernels.dots;
     const Index tile_rows = shape_.panel.tile_rows;
     C* const sums = t.c;
@@ -107,6 +100,31 @@ void Worker<T>::multiply_apart(Tile<C> t, const Block& block, Index first_row, I
         t.rows = pixels_ + strip * t.taps * tile_rows + place;
         t.c = sums + row * block.width;
         kernel(t, end - row);
+    }
+}
+
+/// The same of pixels that are converted as they are read: lines of one row.
+template <class T>
+void Worker<T>::multiply_rows(const Tile<C>& t, const Block& block, Index first_row, Index last_row) const {
+    const C* const outside = work_.packed.zeros.data();
+    const Index tile_rows = shape_.panel.tile_rows;
+    LineTile<C> line{};
+    line.pixels = row_pixels_;
+    line.pixel_storage = pixel_storage();
+    line.offset = t.offset;
+    line.rows = 1;
+    line.taps = t.taps;
+    line.channels = t.channels;
+    line.panel = t.panel;
+    line.columns = block.columns;
+    line.c_stride = block.width;
+    line.load = t.load;
+    for (Index row = first_row; row < last_row; ++row) {
+        const C* const* pixels = pixels_ + row / tile_rows * t.taps * tile_rows + row % tile_rows;
+        for (Index tap = 0; tap < t.taps; ++tap, pixels += tile_rows)
+            row_pixels_[tap] = *pixels == outside ? nullptr : *pixels;
+        line.c = t.c + row * block.width;
+        work_.packed.kernels->line_dots(line);
     }
 }
 

@@ -1,5 +1,6 @@
 // A worker's source: the pixels that a tile reads, gathered where they are not in place.
 #include <algorithm>
+#include <cstddef>
 
 #include "direct/worker.hpp"
 #include "gather.hpp"
@@ -107,6 +108,9 @@ void Worker<T>::find_pixels(const Step& step) {
     Index row = 0, place = 0;
     const bool by_lines = shape_.form != Form::panels, dense = !tiling_.gathered || picked_[inner].list == nullptr;
     const bool stored = stores_lines();
+    const auto at = [origin = static_cast<const std::byte*>(origin_)](Index bytes) {
+        return reinterpret_cast<const C*>(origin + bytes);
+    };
     Range* line = lines_;
     const C** line_pixels = line_pixels_;
     const auto next = [&] {
@@ -161,7 +165,7 @@ void Worker<T>::find_pixels(const Step& step) {
                         const Index before = outer_[o];
                         for (Index m = low; m < high; ++m, to += tile_rows) {
                             const bool here = before >= 0 && offsets[m] >= 0;
-                            *to = here ? origin_ + before + offsets[m] + shift : outside;
+                            *to = here ? at(before + offsets[m] + shift) : outside;
                             inside = inside && here;
                         }
                     }
@@ -176,21 +180,21 @@ void Worker<T>::find_pixels(const Step& step) {
                 *line++ = {row - (inside_first - first_[inner]), row + (last_[inner] - inside_first), row, after};
                 for (Index i = 0, tap = step.first_tap; some > 0 && i < taps; ++i, ++tap) {
                     const Index before = outer_[tap / inner_taps];
-                    line_pixels[i] = before < 0 ? nullptr : origin_ + before + offsets[tap % inner_taps] + shift;
+                    line_pixels[i] = before < 0 ? nullptr : at(before + offsets[tap % inner_taps] + shift);
                 }
                 line_pixels += taps;
                 place = after % tile_rows;
                 strip = pixels_ + (after - place) * taps;
             } else if (taps == 1) {
-                const C* const line = origin_ + outer_[first_outer];
+                const Index before = outer_[first_outer];
                 for (Index j = inside_first; j < inside_last; ++j, offsets += next_offsets, shift += next_shift)
-                    *next() = line + *offsets + shift;
+                    *next() = at(before + *offsets + shift);
             } else {
                 for (Index j = inside_first; j < inside_last; ++j, offsets += next_offsets, shift += next_shift) {
                     const C** to = next();
                     for (Index o = first_outer; o <= last_outer; ++o) {
-                        const C* const line = origin_ + outer_[o] + shift;
-                        for (Index m = 0; m < inner_taps; ++m, to += tile_rows) *to = line + offsets[m];
+                        const Index before = outer_[o] + shift;
+                        for (Index m = 0; m < inner_taps; ++m, to += tile_rows) *to = at(before + offsets[m]);
                     }
                 }
             }

@@ -1,11 +1,11 @@
 // AVX2 + FMA + F16C: Haswell, Zen and later.
 #include <immintrin.h>
 
-#include "convert.hpp"
 #include "fast.hpp"
 #include "gradient.hpp"
 #include "lane_sums.hpp"
 #include "micro.hpp"
+#include "storage.hpp"
 
 namespace tconv {
 namespace {
@@ -18,6 +18,15 @@ struct Avx2Float : Vec<float, 8> {
     static __m256i first(Index n) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(masks32 + 8 - n)); }
     static reg load_some(const float* p, Index n) { return _mm256_maskload_ps(p, first(n)); }
     static void store_some(float* p, reg r, Index n) { _mm256_maskstore_ps(p, first(n), r); }
+    using Vec::widen;
+    static reg widen(halves h, float16) { return _mm256_cvtph_ps(reinterpret_cast<__m128i>(h)); }
+    static halves narrow(reg r, float16) {
+        return reinterpret_cast<halves>(_mm256_cvtps_ph(r, _MM_FROUND_TO_NEAREST_INT));
+    }
+    static halves narrow(reg r, bfloat16) {  // of 16 bits each: the compiler would cut them off first
+        const auto w = reinterpret_cast<__m256i>(bfloat16_bits(r));
+        return reinterpret_cast<halves>(_mm_packus_epi32(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
+    }
     static void sums(reg a, reg b, reg c, reg d, float* to) { lane_sums(a, b, c, d, to); }
     static reg fma(reg a, reg b, reg c) { return _mm256_fmadd_ps(a, b, c); }
     static reg set1(float x) { return _mm256_set1_ps(x); }
@@ -81,20 +90,6 @@ struct Avx2Double : Vec<double, 4> {
     }
 };
 
-void widen_float16(const std::uint16_t* from, float* to, Index n) {
-    Index i = 0;
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i))));
-    for (; i < n; ++i) to[i] = _cvtsh_ss(from[i]);
-}
-void narrow_float16(const float* from, std::uint16_t* to, Index n) {
-    Index i = 0;
-    for (; i + 8 <= n; i += 8)
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i),
-                         _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
-    for (; i < n; ++i) to[i] = static_cast<std::uint16_t>(_cvtss_sh(from[i], _MM_FROUND_TO_NEAREST_INT));
-}
-
 }  // namespace
 
 namespace avx2 {
@@ -104,7 +99,7 @@ constinit const GradientKernels<float> gradient_float = gradient_kernels_of<Avx2
 constinit const GradientKernels<double> gradient_double = gradient_kernels_of<Avx2Double>(Isa::avx2);
 constinit const FastKernels<float> fast_float = fast_kernels_of<Avx2Float>();
 constinit const FastKernels<double> fast_double = fast_kernels_of<Avx2Double>();
-constinit const Converters converters = {widen_float16, narrow_float16, widen_bfloat16, narrow_bfloat16};
+constinit const Converters converters = converters_of<Avx2Float>();
 }  // namespace avx2
 
 }  // namespace tconv

@@ -2,11 +2,11 @@
 // and masks that cost nothing.
 #include <immintrin.h>
 
-#include "convert.hpp"
 #include "fast.hpp"
 #include "gradient.hpp"
 #include "lane_sums.hpp"
 #include "micro.hpp"
+#include "storage.hpp"
 
 namespace tconv {
 namespace {
@@ -44,9 +44,23 @@ struct Avx512Float : Avx512<Avx512Float, float, 16> {
     static __mmask16 first(Index n) { return static_cast<__mmask16>((1u << n) - 1); }
     static reg load_some(const float* p, Index n) { return _mm512_maskz_loadu_ps(first(n), p); }
     static void store_some(float* p, reg r, Index n) { _mm512_mask_storeu_ps(p, first(n), r); }
-    static __m256 halves(reg a) { return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1)); }
+    using Vec<float, 16>::load_halves;
+    using Vec<float, 16>::store_halves;
+    using Vec<float, 16>::widen;
+    using Vec<float, 16>::narrow;
+    static halves load_halves(const std::uint16_t* p, Index n) {
+        return reinterpret_cast<halves>(_mm256_maskz_loadu_epi16(first(n), p));
+    }
+    static void store_halves(std::uint16_t* p, halves h, Index n) {
+        _mm256_mask_storeu_epi16(p, first(n), reinterpret_cast<__m256i>(h));
+    }
+    static reg widen(halves h, float16) { return _mm512_cvtph_ps(reinterpret_cast<__m256i>(h)); }
+    static halves narrow(reg r, float16) {
+        return reinterpret_cast<halves>(_mm512_cvtps_ph(r, _MM_FROUND_TO_NEAREST_INT));
+    }
+    static __m256 folded(reg a) { return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1)); }
     static void sums(reg a, reg b, reg c, reg d, float* to) {
-        lane_sums(halves(a), halves(b), halves(c), halves(d), to);
+        lane_sums(folded(a), folded(b), folded(c), folded(d), to);
     }
     static reg fma(reg a, reg b, reg c) { return _mm512_fmadd_ps(a, b, c); }
     static reg set1(float x) { return _mm512_set1_ps(x); }
@@ -85,9 +99,9 @@ struct Avx512Double : Avx512<Avx512Double, double, 8> {
     static __mmask8 first(Index n) { return static_cast<__mmask8>((1u << n) - 1); }
     static reg load_some(const double* p, Index n) { return _mm512_maskz_loadu_pd(first(n), p); }
     static void store_some(double* p, reg r, Index n) { _mm512_mask_storeu_pd(p, first(n), r); }
-    static __m256d halves(reg a) { return _mm256_add_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd(a, 1)); }
+    static __m256d folded(reg a) { return _mm256_add_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd(a, 1)); }
     static void sums(reg a, reg b, reg c, reg d, double* to) {
-        lane_sums(halves(a), halves(b), halves(c), halves(d), to);
+        lane_sums(folded(a), folded(b), folded(c), folded(d), to);
     }
     static reg fma(reg a, reg b, reg c) { return _mm512_fmadd_pd(a, b, c); }
     static reg set1(double x) { return _mm512_set1_pd(x); }
@@ -117,20 +131,6 @@ struct Avx512Double : Avx512<Avx512Double, double, 8> {
     }
 };
 
-void widen_float16(const std::uint16_t* from, float* to, Index n) {
-    for (Index i = 0; i < n; i += 16) {
-        const __mmask16 some = n - i < 16 ? Avx512Float::first(n - i) : static_cast<__mmask16>(-1);
-        _mm512_mask_storeu_ps(to + i, some, _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(some, from + i)));
-    }
-}
-void narrow_float16(const float* from, std::uint16_t* to, Index n) {
-    for (Index i = 0; i < n; i += 16) {
-        const __mmask16 some = n - i < 16 ? Avx512Float::first(n - i) : static_cast<__mmask16>(-1);
-        _mm256_mask_storeu_epi16(to + i, some,
-                                 _mm512_cvtps_ph(_mm512_maskz_loadu_ps(some, from + i), _MM_FROUND_TO_NEAREST_INT));
-    }
-}
-
 }  // namespace
 
 namespace avx512 {
@@ -140,7 +140,7 @@ constinit const GradientKernels<float> gradient_float = gradient_kernels_of<Avx5
 constinit const GradientKernels<double> gradient_double = gradient_kernels_of<Avx512Double>(Isa::avx512);
 constinit const FastKernels<float> fast_float = fast_kernels_of<Avx512Float>();
 constinit const FastKernels<double> fast_double = fast_kernels_of<Avx512Double>();
-constinit const Converters converters = {widen_float16, narrow_float16, widen_bfloat16, narrow_bfloat16};
+constinit const Converters converters = converters_of<Avx512Float>();
 }  // namespace avx512
 
 }  // namespace tconv

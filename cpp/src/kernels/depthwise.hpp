@@ -2,6 +2,7 @@
 #pragma once
 
 #include "activate.hpp"
+#include "storage.hpp"
 #include "table.hpp"
 #include "vec.hpp"
 
@@ -78,22 +79,21 @@ inline TCONV_INLINE void depthwise_rows(const LineTile<typename V::value>& t, In
         return;
     }
     finish_sums<V>(sum, t.bias == nullptr ? nullptr : t.bias + n, t.finish);
-    T* const out = t.out + row * t.out_step + t.runs->place + n;
     const bool whole = NV > 1 || last == W;
-    each_sum([&](auto m, auto v) TCONV_INLINE {
-        T* const to = out + m * t.out_step + v * W;
-        whole ? V::store(to, sum[m][v]) : V::store_some(to, sum[m][v], last);
-    });
-    if (t.finish.kind == Kind::linear || t.finish.kind == Kind::relu || t.finish.kind == Kind::leaky_relu) return;
-    for (Index m = 0; m < M; ++m)
-        for (Index v = 0; v < NV; ++v) {
-            T* const to = out + m * t.out_step + v * W;
-            if (whole) {
-                V::store(to, activate<V>(V::load(to), t.finish));
-            } else {
-                V::store_some(to, activate<V>(V::load_some(to, last), t.finish), last);
-            }
+    const bool done = t.finish.kind == Kind::linear || t.finish.kind == Kind::relu || t.finish.kind == Kind::leaky_relu;
+    if (!done) each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
+    with_storage<T>(t.storage, t.out, [&](auto* out) TCONV_INLINE {
+        const auto store = [&](Index m, Index v, typename V::reg r) TCONV_INLINE {
+            auto* const to = out + (row + m) * t.out_step + t.runs->place + n + v * W;
+            whole ? store_as<V>(to, r) : store_some_as<V>(to, r, last);
+        };
+        if (done) {
+            each_sum([&](auto m, auto v) TCONV_INLINE { store(m, v, sum[m][v]); });
+            return;
         }
+        for (Index m = 0; m < M; ++m)
+            for (Index v = 0; v < NV; ++v) store(m, v, activate<V>(V::load(c + m * t.c_stride + v * W), t.finish));
+    });
 }
 
 /// All columns of M rows.
@@ -111,12 +111,15 @@ template <class V>
 void line_depthwise(const LineTile<typename V::value>& t) {
     using T = typename V::value;
     constexpr int together = V::width * sizeof(T) == 64 ? 6 : 3;
-    constexpr Index line = 64 / sizeof(T), ahead = 2 * together;
+    constexpr Index ahead = 2 * together;
     const auto ask = [&](Index first, Index last) {  // for targets: other phases lie between them
         if (t.out == nullptr) return;
-        for (Index row = first; row < last && row < t.rows; ++row)
-            for (Index n = 0; n < t.columns; n += line)
-                __builtin_prefetch(t.out + row * t.out_step + t.runs->place + n, 1);
+        with_storage<T>(t.storage, t.out, [&](auto* out) TCONV_INLINE {
+            constexpr Index line = 64 / static_cast<Index>(sizeof(*out));
+            for (Index row = first; row < last && row < t.rows; ++row)
+                for (Index n = 0; n < t.columns; n += line)
+                    __builtin_prefetch(out + row * t.out_step + t.runs->place + n, 1);
+        });
     };
     ask(0, ahead);
     Index row = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "activate.hpp"
+#include "storage.hpp"
 #include "table.hpp"
 #include "vec.hpp"
 
@@ -9,12 +10,13 @@ namespace tconv {
 namespace {
 
 /// One vector of channels of M rows times N columns that are `depth` apart; the last one has `some` of them.
-template <class V, int M, int N, bool Whole>
-inline TCONV_INLINE void dots_of_vector(const typename V::value* const (&a)[M], Index k, Index some,
-                                        const typename V::value* panel, Index depth, typename V::reg (&sum)[M][N]) {
+template <class V, int M, int N, bool Whole, class S>
+inline TCONV_INLINE void dots_of_vector(const S* const (&a)[M], Index k, Index some, const typename V::value* panel,
+                                        Index depth, typename V::reg (&sum)[M][N]) {
     const auto column = [&](int n) TCONV_INLINE { return V::keep(V::load(panel + n * depth + k)); };
-    const auto row = [&](int m)
-                         TCONV_INLINE { return V::keep(Whole ? V::load(a[m] + k) : V::load_some(a[m] + k, some)); };
+    const auto row = [&](int m) TCONV_INLINE {
+        return V::keep(Whole ? load_as<V>(a[m] + k) : load_some_as<V>(a[m] + k, some));
+    };
     if constexpr (N <= M) {  // the fewer stay in registers
         typename V::reg b[N];
         each<N>([&](auto n) TCONV_INLINE { b[n] = column(n); });
@@ -116,8 +118,8 @@ void dots(const Tile<typename V::value>& t, Index m) {
 }
 
 /// M rows of a line from `row` on, times N columns from `column` on. Column n of row m goes to to[m*step + n], and with
-/// it three numbers more; where the sums are Dense, to[m*N + n].
-template <class V, int M, int N, bool Dense, bool Rest>
+/// it three numbers more; where the sums are Dense, to[m*N + n]. Pixels are stored as S.
+template <class V, class S, int M, int N, bool Dense, bool Rest>
 inline TCONV_INLINE void dots_in_line(const LineTile<typename V::value>& t, Index row, Index column,
                                       typename V::value* to, Index step) {
     using T = typename V::value;
@@ -132,8 +134,8 @@ inline TCONV_INLINE void dots_in_line(const LineTile<typename V::value>& t, Inde
     for (Index tap = 0; tap < taps; ++tap, panel += of_tap) {
         if (pixels[tap] == nullptr) [[unlikely]]
             continue;
-        const T* a[M];
-        a[0] = pixels[tap] + first;
+        const S* a[M];
+        a[0] = reinterpret_cast<const S*>(pixels[tap]) + first;
         each<M - 1>([&](auto m) TCONV_INLINE { a[m + 1] = a[m] + row_step; });
 #pragma GCC unroll 4
         for (Index k = 0; k < whole; k += W) dots_of_vector<V, M, N, true>(a, k, W, panel, depth, sum);
@@ -162,37 +164,38 @@ inline TCONV_INLINE void dots_in_line(const LineTile<typename V::value>& t, Inde
 
 /// The same of the rows from `row` to `last`, M at a time, and then fewer. Unless that is 0, the first columns ask for
 /// the pixels so many rows ahead, which the others find there.
-template <class V, int M, int N, bool Dense, bool Rest>
+template <class V, class S, int M, int N, bool Dense, bool Rest>
 inline void dots_of_line(const LineTile<typename V::value>& t, Index row, Index last, Index column,
                          typename V::value* to, Index step, Index ahead) {
-    constexpr Index line = 64 / sizeof(typename V::value);
+    constexpr Index line = 64 / sizeof(S);
     const auto enough = [&] { return row + M <= last && (M != 3 || last - row != 4); };  // two and two for four
     for (; enough(); row += M, to += M * step) {
         if (ahead > 0 && column == 0 && t.taps > 0 && t.pixels[0] != nullptr)
             for (Index m = 0; m < M; ++m)
                 for (Index k = 0; k < t.channels; k += line)
-                    __builtin_prefetch(t.pixels[0] + t.offset + (row + ahead + m) * t.row_step + k);
-        dots_in_line<V, M, N, Dense && M * N % 4 == 0, Rest>(t, row, column, to, step);
+                    __builtin_prefetch(reinterpret_cast<const S*>(t.pixels[0]) + t.offset +
+                                       (row + ahead + m) * t.row_step + k);
+        dots_in_line<V, S, M, N, Dense && M * N % 4 == 0, Rest>(t, row, column, to, step);
     }
     if constexpr (M > 1) {
-        if (row < last) dots_of_line<V, M == 3 ? 2 : M / 2, N, Dense, Rest>(t, row, last, column, to, step, ahead);
+        if (row < last) dots_of_line<V, S, M == 3 ? 2 : M / 2, N, Dense, Rest>(t, row, last, column, to, step, ahead);
     }
 }
 
 /// n columns from `column` on.
-template <class V, bool Rest>
+template <class V, class S, bool Rest>
 [[gnu::noinline]] void dots_of_part(const LineTile<typename V::value>& t, Index row, Index last, Index column, Index n,
                                     typename V::value* to, Index step, Index ahead) {
     switch (n) {
         case 1:
-            return dots_of_line<V, 8, 1, true, Rest>(t, row, last, column, to, step, ahead);
+            return dots_of_line<V, S, 8, 1, true, Rest>(t, row, last, column, to, step, ahead);
         case 2:
-            return step == 2 ? dots_of_line<V, 4, 2, true, Rest>(t, row, last, column, to, step, ahead)
-                             : dots_of_line<V, 4, 2, false, Rest>(t, row, last, column, to, step, ahead);
+            return step == 2 ? dots_of_line<V, S, 4, 2, true, Rest>(t, row, last, column, to, step, ahead)
+                             : dots_of_line<V, S, 4, 2, false, Rest>(t, row, last, column, to, step, ahead);
         case 3:
-            return dots_of_line<V, 4, 3, false, Rest>(t, row, last, column, to, step, ahead);
+            return dots_of_line<V, S, 4, 3, false, Rest>(t, row, last, column, to, step, ahead);
         default:
-            return dots_of_line<V, 3, 4, false, Rest>(t, row, last, column, to, step, ahead);
+            return dots_of_line<V, S, 3, 4, false, Rest>(t, row, last, column, to, step, ahead);
     }
 }
 
@@ -218,24 +221,56 @@ void copy_columns(const T* __restrict from, Index step, Index count, Index rows,
     }
 }
 
-/// See Kernels::line_dots. Some rows at a time: their sums wait in memory, one or two columns as they are, more of them
-/// in even parts of at most four columns, each in four places.
+constexpr Index most_rows_together = 48;  // whose sums wait in memory
 template <class V>
-void line_dots(const LineTile<typename V::value>& t) {
+constexpr Index most_columns = 2 * V::width < 16 ? 16 : 2 * V::width;
+
+/// Puts the finished sums of rows from `row` on into their runs. Column n of a row is at places[n] of its `step` sums.
+template <class V, class S>
+void store_runs(const LineTile<typename V::value>& t, Index row, Index rows, const typename V::value* sums, Index step,
+                const Index* places, S* out) {
     using T = typename V::value;
-    constexpr Index W = V::width, few_numbers = 1536, most_rows = 48, most_columns = 2 * W < 16 ? 16 : 2 * W;
-    const Index columns = t.columns, parts = (columns + 3) / 4, step = columns <= 2 ? columns : 4 * parts;
+    constexpr bool same = std::is_same_v<S, T>;
+    S narrowed[same ? 1 : most_rows_together * most_columns<V> + V::width];
+    const S* from = narrowed;
+    if constexpr (same) {
+        from = sums;
+    } else {
+        for (Index i = 0; i < rows * step; i += V::width) store_as<V>(narrowed + i, V::load(sums + i));
+    }
+    out += row * t.out_step;
+    for (Index r = 0; r < t.run_count; ++r) {
+        const ColumnRun& run = t.runs[r];
+        S* const to = out + run.place;
+        for (Index n = 0, some; n < run.count; n += some) {
+            const Index place = places[run.first + n];
+            for (some = 1; n + some < run.count && places[run.first + n + some] == place + some;) ++some;
+            for (Index i = 0; i < rows * t.out_step; i += 64 / static_cast<Index>(sizeof(S)))
+                __builtin_prefetch(to + n + rows * t.out_step + i, 1);
+            copy_columns(from + place, step, some, rows, to + n, t.out_step);
+        }
+    }
+}
+
+/// See Kernels::line_dots. Some rows at a time: their sums wait in memory, one or two columns as they are, more of them
+/// in even parts of at most four columns, each in four places. Pixels are stored as S.
+template <class V, class S>
+void line_dots_of(const LineTile<typename V::value>& t) {
+    using T = typename V::value;
+    constexpr Index W = V::width, few_numbers = 1536;
+    const Index columns = t.columns, parts = (columns + dots_at_once - 1) / dots_at_once;
+    const Index step = columns <= 2 ? columns : dots_at_once * parts;
     const auto each_part = [&](const auto& use) TCONV_INLINE {
         for (Index column = 0, part = 0, n; column < columns; column += n, ++part) {
             n = (columns - column + parts - part - 1) / (parts - part);
-            use(column, n, 4 * part);
+            use(column, n, dots_at_once * part);
         }
     };
-    Index places[most_columns];  // [column] of a row's
+    Index places[most_columns<V>];  // [column] of a row's
     each_part([&](Index column, Index n, Index place) TCONV_INLINE {
         for (Index i = 0; i < n; ++i) places[column + i] = place + i;
     });
-    T bias[most_columns * (W < 4 ? 1 : W / 4)];  // as often as it takes to fill whole vectors: step is 1, 2 or 4 n
+    T bias[most_columns<V> * (W < 4 ? 1 : W / 4)];  // as often as it takes to fill whole vectors: step is 1, 2 or 4 n
     Index period = step;
     while (period % W > 0) period += step;
     for (Index i = 0; i < period; ++i) bias[i] = T(0);
@@ -243,19 +278,19 @@ void line_dots(const LineTile<typename V::value>& t) {
         for (Index column = 0; column < columns; ++column)
             for (Index i = places[column]; i < period; i += step) bias[i] = t.bias[column];
     }
-    T sums[most_rows * most_columns + 4 + W];
+    T sums[most_rows_together * most_columns<V> + 4 + W];
     Index together = few_numbers / t.channels / 12 * 12;  // 12: threes and fours
-    together = together < 12 ? 12 : together > most_rows ? most_rows : together;
+    together = together < 12 ? 12 : together > most_rows_together ? most_rows_together : together;
     // The processor foresees pixels of less than two lines of the cache.
-    const Index ahead = t.channels * static_cast<Index>(sizeof(T)) < 128 ? 0 : together;
+    const Index ahead = t.channels * static_cast<Index>(sizeof(S)) < 128 ? 0 : together;
     const bool rest = t.channels % W > 0;
     Index turns = (t.rows + together - 1) / together;
     for (Index row = 0, rows; row < t.rows; row += rows, --turns) {  // even parts, of threes
         rows = ((t.rows - row + turns - 1) / turns + 2) / 3 * 3;
         if (rows > t.rows - row) rows = t.rows - row;
         each_part([&](Index column, Index n, Index place) TCONV_INLINE {
-            rest ? dots_of_part<V, true>(t, row, row + rows, column, n, sums + place, step, ahead)
-                 : dots_of_part<V, false>(t, row, row + rows, column, n, sums + place, step, ahead);
+            rest ? dots_of_part<V, S, true>(t, row, row + rows, column, n, sums + place, step, ahead)
+                 : dots_of_part<V, S, false>(t, row, row + rows, column, n, sums + place, step, ahead);
         });
         T* const c = t.c + row * t.c_stride;
         if (t.load) {
@@ -276,18 +311,19 @@ void line_dots(const LineTile<typename V::value>& t) {
         if (t.finish.kind != Activation::Kind::linear) {
             for (Index i = 0; i < rows * step; i += W) V::store(sums + i, activate<V>(V::load(sums + i), t.finish));
         }
-        for (Index r = 0; r < t.run_count; ++r) {
-            const ColumnRun& run = t.runs[r];
-            T* const to = t.out + row * t.out_step + run.place;
-            for (Index n = 0, some; n < run.count; n += some) {
-                const Index place = places[run.first + n];
-                for (some = 1; n + some < run.count && places[run.first + n + some] == place + some;) ++some;
-                for (Index i = 0; i < rows * t.out_step; i += 64 / static_cast<Index>(sizeof(T)))
-                    __builtin_prefetch(to + n + rows * t.out_step + i, 1);
-                copy_columns(sums + place, step, some, rows, to + n, t.out_step);
-            }
-        }
+        with_storage<T>(t.storage, t.out,
+                        [&](auto* out) TCONV_INLINE { store_runs<V>(t, row, rows, sums, step, places, out); });
     }
+}
+
+/// See Kernels::line_dots.
+template <class V>
+void line_dots(const LineTile<typename V::value>& t) {
+    if constexpr (std::is_same_v<typename V::value, float>) {
+        if (t.pixel_storage == Storage::float16) return line_dots_of<V, float16>(t);
+        if (t.pixel_storage == Storage::bfloat16) return line_dots_of<V, bfloat16>(t);
+    }
+    line_dots_of<V, typename V::value>(t);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "depthwise.hpp"
 #include "dots.hpp"
 #include "planes.hpp"
+#include "storage.hpp"
 #include "table.hpp"
 #include "vec.hpp"
 
@@ -16,7 +17,6 @@ namespace {
 template <class V, int M, int NV>
 inline TCONV_INLINE void finish_tile(const Tile<typename V::value>& t, typename V::reg (&sum)[M][NV],
                                      typename V::value* c, Index row, Index n, Index columns) {
-    using T = typename V::value;
     constexpr int W = V::width;
     const auto each_sum = [&](const auto& use) TCONV_INLINE {
         each<M>([&](auto m) TCONV_INLINE { each<NV>([&](auto v) TCONV_INLINE { use(m, v); }); });
@@ -26,16 +26,18 @@ inline TCONV_INLINE void finish_tile(const Tile<typename V::value>& t, typename 
         return;
     }
     finish_sums<V>(sum, t.bias == nullptr ? nullptr : t.bias + n, t.finish);
-    T* out[M];
-    each<M>([&](auto m) TCONV_INLINE { out[m] = t.out + t.targets[row + m] + n; });
-    if (columns == NV * W) {
-        each_sum([&](auto m, auto v) TCONV_INLINE { V::store(out[m] + v * W, sum[m][v]); });
-    } else {  // never past the last column: what follows belongs to another pixel
-        each_sum([&](auto m, auto v) TCONV_INLINE {
-            const Index rest = columns - v * W;
-            if (rest > 0) V::store_some(out[m] + v * W, sum[m][v], rest < W ? rest : W);
-        });
-    }
+    with_storage<typename V::value>(t.storage, t.out, [&](auto* to) TCONV_INLINE {
+        decltype(to) out[M];
+        each<M>([&](auto m) TCONV_INLINE { out[m] = to + t.targets[row + m] + n; });
+        if (columns == NV * W) {
+            each_sum([&](auto m, auto v) TCONV_INLINE { store_as<V>(out[m] + v * W, sum[m][v]); });
+        } else {  // never past the last column: what follows belongs to another pixel
+            each_sum([&](auto m, auto v) TCONV_INLINE {
+                const Index rest = columns - v * W;
+                if (rest > 0) store_some_as<V>(out[m] + v * W, sum[m][v], rest < W ? rest : W);
+            });
+        }
+    });
 }
 
 constexpr Index long_sum = 64;  // products, that take as long as it takes to fetch their targets
@@ -60,7 +62,9 @@ void multiply(const Tile<typename V::value>& t) {
             each_sum([&](auto m, auto v) TCONV_INLINE { sum[m][v] = V::zero(); });
         }
         if (asks) {  // the processor doesn't foresee targets that other phases lie between
-            each<M>([&](auto m) TCONV_INLINE { ask_for<NV * W, true>(t.out + t.targets[strip * M + m]); });
+            with_storage<T>(t.storage, t.out, [&](auto* to) TCONV_INLINE {
+                each<M>([&](auto m) TCONV_INLINE { ask_for<NV * W, true>(to + t.targets[strip * M + m]); });
+            });
         }
         const T* panel = t.panel;
         for (Index tap = 0; tap < t.taps; ++tap, rows += TileRows) {

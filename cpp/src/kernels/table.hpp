@@ -9,6 +9,17 @@ namespace tconv {
 
 /// Rows of a tile at most, over all instruction sets.
 inline constexpr Index max_tile_rows = 16;
+/// Columns of dots that lines compute at once, at most: each time, their pixels are read.
+inline constexpr Index dots_at_once = 4;
+
+/// How numbers lie where a kernel reads or stores them: in the type of its sums, or in 16 bits.
+enum class Storage : unsigned char { own, float16, bfloat16 };
+template <class T>
+inline constexpr Storage storage_of = Storage::own;
+template <>
+inline constexpr Storage storage_of<float16> = Storage::float16;
+template <>
+inline constexpr Storage storage_of<bfloat16> = Storage::bfloat16;
 
 /// What is done to a sum as it is stored.
 template <class T>
@@ -30,8 +41,9 @@ struct Tile {
     T* c;            // [strip][m][c_stride]: sums between steps
     Index c_stride;
     bool load;             // continue the sums in c
-    T* out;                // finished rows go to out + targets[m], or, if this is nullptr, sums go to c
-    const Index* targets;  // [strip][m]
+    void* out;             // finished rows go to out + targets[m], or, if this is nullptr, sums go to c
+    const Index* targets;  // [strip][m] in numbers
+    Storage storage;       // of what goes to out
     Index columns;         // of the width that are real: stored to out
     const T* bias;         // [width], added before out; or nullptr
     const T* outside;      // of dots: a row that points here is of zeros; a single one is left out
@@ -51,6 +63,7 @@ struct ColumnRun {
 template <class T>
 struct LineTile {
     const T* const* pixels;  // [tap] channel 0 of row 0's pixel; nullptr where all rows' pixels are outside
+    Storage pixel_storage;   // what they point to; own, if depthwise
     Index offset;            // the first channel of this step
     Index row_step;
     Index rows, taps, channels;
@@ -59,8 +72,9 @@ struct LineTile {
     T* c;           // [row][c_stride]
     Index c_stride;
     bool load;  // continue the sums in c
-    T* out;     // finished sums of row m go to out + m*out_step; if this is nullptr, sums go to c
+    void* out;  // finished sums of row m go to out + m*out_step; if this is nullptr, sums go to c
     Index out_step;
+    Storage storage;        // of what goes to out
     const ColumnRun* runs;  // of all columns; one, if depthwise
     Index run_count;
     const T* bias;  // [column], or nullptr

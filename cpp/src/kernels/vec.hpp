@@ -36,6 +36,8 @@ struct Float;
 template <>
 struct Float<float> {
     using Bits = std::int32_t;
+    using Word = std::uint32_t;
+    using Half = std::uint16_t;
     static constexpr int mantissa = 23, bias = 127, exp_terms = 7;
     static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
     static constexpr float exp_min = -104.0f, exp_max = 89.0f;  // where exp is 0 and infinite
@@ -43,6 +45,8 @@ struct Float<float> {
 template <>
 struct Float<double> {
     using Bits = std::int64_t;
+    using Word = std::uint64_t;
+    using Half = std::uint32_t;
     static constexpr int mantissa = 52, bias = 1023, exp_terms = 13;
     static constexpr double ln2_high = 6.93145751953125e-1, ln2_low = 1.42860682030941723212e-6;
     static constexpr double exp_min = -746.0, exp_max = 710.0;
@@ -52,11 +56,15 @@ template <class T, int W>
 struct Vec {
     using value = T;
     using Bits = typename Float<T>::Bits;
+    using Word = typename Float<T>::Word;
+    using Half = typename Float<T>::Half;
     static constexpr int width = W;
     static constexpr int registers = 16;
     static constexpr bool cheap_parts = false;  // load_some and store_some take no longer than load and store
     typedef T reg __attribute__((vector_size(W * sizeof(T))));
     typedef Bits bits __attribute__((vector_size(W * sizeof(T))));
+    typedef Word words __attribute__((vector_size(W * sizeof(T))));
+    typedef Half halves __attribute__((vector_size(W * sizeof(T) / 2)));  // numbers of half as many bits
 
     static reg zero() { return reg{}; }
     static reg set1(T x) { return reg{} + x; }
@@ -75,6 +83,29 @@ struct Vec {
         T lanes[W];
         store(lanes, r);
         for (Index i = 0; i < n; ++i) p[i] = lanes[i];
+    }
+    static halves load_halves(const Half* p) {
+        halves h;
+        __builtin_memcpy(&h, p, sizeof h);
+        return h;
+    }
+    static halves load_halves(const Half* p, Index n) {  // n of them, and zeros
+        Half lanes[W] = {};
+        for (Index i = 0; i < n; ++i) lanes[i] = p[i];
+        return load_halves(lanes);
+    }
+    static void store_halves(Half* p, halves h) { __builtin_memcpy(p, &h, sizeof h); }
+    static void store_halves(Half* p, halves h, Index n) {
+        Half lanes[W];
+        store_halves(lanes, h);
+        for (Index i = 0; i < n; ++i) p[i] = lanes[i];
+    }
+    static reg widen(halves h, bfloat16) { return reinterpret(__builtin_convertvector(h, bits) << 16); }
+    static halves narrow(reg r, bfloat16) { return __builtin_convertvector(bfloat16_bits(r), halves); }
+    static words bfloat16_bits(reg r) {  // to nearest even; a NaN stays one, made quiet
+        words w;
+        __builtin_memcpy(&w, &r, sizeof w);
+        return (r == r ? w + 0x7fffu + ((w >> 16) & 1u) : w | 0x400000u) >> 16;
     }
     /// to[i] = the sum of the lanes of the i-th of four vectors.
     static void sums(reg a, reg b, reg c, reg d, T* to) {
