@@ -171,7 +171,9 @@ void Tiling::cut_tiles(Index rows) {
 
 void Tiling::choose_tiles(int threads) {
     const Index light = tile_products / std::max<Index>(columns.group_weights, 1);
-    Index rows = std::clamp(light, gathered ? 2 * most_rows : most_rows, 8 * most_rows);
+    // Pixels that tiles share are gathered for each of them.
+    const Index least = gathered ? (columns.form == Form::panels ? 2 : 8) * most_rows : most_rows;
+    Index rows = std::clamp(light, least, 8 * most_rows);
     for (const auto& steps : columns.steps)
         for (const detail::Step& step : steps)
             rows = std::min(rows, std::max(most_pointers / (step.last_tap - step.first_tap), columns.panel.tile_rows));
