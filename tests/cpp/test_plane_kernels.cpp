@@ -83,7 +83,7 @@ void check_planes(const Kernels<T>& kernels, Index count, Index vectors, Index t
     for (const Index run : {1, 2, 4})  // the same numbers, where they are stored as they are finished
         for (Index rows = std::max(lanes - 9, kernels.width / 2); rows <= lanes && count % run == 0; ++rows) {
             std::vector<Guarded<T>> lines;
-            std::vector<T*> outs;
+            std::vector<void*> outs;
             for (Index l = 0; l < count / run; ++l) lines.emplace_back(rows * run);
             for (Guarded<T>& line : lines) outs.push_back(line.data() - 3);
             c = before;
@@ -133,7 +133,7 @@ TEST("kernels/interleave") {
                     lines.push_back(problems::numbers<T>(repeats * (n + 2), static_cast<std::uint64_t>(q)));
                 for (const auto& line : lines) from.push_back(line.data());
                 Guarded<T> to(repeats * count * n);
-                kernels.interleave(from.data(), count, n, to.data(), {repeats, n + 2, count * n, 0});
+                kernels.interleave(from.data(), count, n, to.data(), Storage::own, {repeats, n + 2, count * n, 0});
                 CHECK(to.guards_intact());
                 for (Index l = 0; l < repeats; ++l)
                     for (Index i = 0; i < n; ++i)

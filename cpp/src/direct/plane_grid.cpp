@@ -386,8 +386,9 @@ double PlaneGrid::time_of_boxes(int threads) const {
     const Index slices = slices_for(threads);
     const double gathers = static_cast<double>(boxes.count() == 1 ? std::min<Index>(slices, threads) : slices);
     const double gather = in_place ? 0 : numbers * static_cast<double>(columns.source_channels) * per_gathered;
-    const double sums = (std::ceil(static_cast<double>(lanes) / width) * width + per_weight) *
-                        static_cast<double>(columns.group_weights);
+    const bool whole = boxes.size()[rank] % (columns.panel.width / 2) == 0;  // of lines that are whole vectors
+    const double together = whole ? points : std::ceil(static_cast<double>(lanes) / width) * width;
+    const double sums = (together + per_weight) * static_cast<double>(columns.group_weights);
     const double box = sums + gathers * gather + static_cast<double>(slices) * per_unit;
     const double units = count * static_cast<double>(columns.product_groups * slices);
     const bool even = count * points == all && std::fmod(units, threads) == 0;

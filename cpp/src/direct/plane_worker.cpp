@@ -37,11 +37,11 @@ PlaneWorker<T>::PlaneWorker(const PlaneWork<T>& work, Carver& carver)
     begin_ = carver.take<Index>(axes);
     end_ = carver.take<Index>(axes);
     offsets_ = carver.take<Index>(taps);
+    all_places_ = carver.take<Index>(grid_.lanes / (shape_.panel.width / 2) + 1);
     columns_ = carver.take<const C*>(grid_.group_columns);
     bias_ = carver.take<C>(grid_.group_columns);
-    outs_ = carver.take<T*>(grid_.group_columns);
+    outs_ = carver.take<void*>(grid_.group_columns);
     sums_ = carver.take<C>(grid_.group_columns * grid_.lanes);
-    line_ = carver.take<C>(std::is_same_v<T, C> ? 0 : run * grid_.lanes);
     from_ = carver.take<const C*>(run);
     starts_ = carver.take<Index>(run);
     run_rows_ = carver.take<Range>(run);
@@ -144,18 +144,30 @@ void PlaneWorker<T>::gather() {
     const Index length = size[rank_] + grid_.spread[inner], start = box_first_[rank_] + grid_.low[inner];
     const Index begin = std::clamp<Index>(-start, 0, length);
     const Index end = std::clamp<Index>(grid_.maps[inner].source_extent - start, begin, length);
+    constexpr Index cache_line = 64 / static_cast<Index>(sizeof(T));
     for (Index k = 0; k < shape_.source_channels; ++k) {
         C* const to = panel_ + k * grid_.plane;
         const T* const plane =
             work_.source + ((group_ * shape_.source_channels + k) * grid_.source.channel + start + begin);
-        if constexpr (std::is_same_v<T, C>) {  // another plane is on other pages, which the processor doesn't foresee
-            const Index ahead = k + 1 < shape_.source_channels ? grid_.source.channel : 0;
+        // Another plane is on other pages, which the processor doesn't foresee.
+        const Index ahead = k + 1 < shape_.source_channels ? grid_.source.channel : 0;
+        if constexpr (std::is_same_v<T, C>) {
             work_.packed.kernels->pad(plane, lines_, lines, begin, end - begin, length - end, ahead, to);
         } else {
-            std::fill_n(to, lines * length, C(0));
-            for (Index l = 0; l < lines; ++l)
-                if (lines_[l] >= 0)
-                    widen(*work_.packed.converters, plane + lines_[l], to + l * length + begin, end - begin);
+            for (Index l = 0, some; l < lines; l += some) {
+                C* const line = to + l * length;
+                const bool inside = lines_[l] >= 0;
+                std::fill(line, line + (inside ? begin : length), C(0));
+                some = 1;
+                if (!inside) continue;
+                const T* const from = plane + lines_[l];
+                while (end - begin == length && l + some < lines && lines_[l + some] == lines_[l] + some * length)
+                    ++some;
+                const Index count = some * length - (length - (end - begin));
+                for (Index i = 0; ahead > 0 && i < count; i += cache_line) __builtin_prefetch(from + ahead + i);
+                widen(*work_.packed.converters, from, line + begin, count);
+                std::fill(line + begin + count, line + some * length, C(0));
+            }
         }
         if (!cleared_) std::fill(to + lines * length, to + grid_.plane, C(0));
     }
@@ -165,7 +177,6 @@ void PlaneWorker<T>::gather() {
 /// Turns to the rows of a window in the box; false when there are none.
 template <class T>
 bool PlaneWorker<T>::enter(std::size_t window) {
-    const Index vector = shape_.panel.width / 2;
     Index lanes = 1 + (box_last_[0] - box_first_[0] - 1) * grid_.steps[0];
     for (std::size_t a = 0; a < rank_; ++a) {
         const auto [first, last] = grid_.ranges[window * rank_ + a];
@@ -174,7 +185,8 @@ bool PlaneWorker<T>::enter(std::size_t window) {
         if (first_[a] >= last_[a]) return false;
         lanes += (last_[a] - first_[a] - 1) * grid_.steps[a + 1];
     }
-    vectors_ = (lanes + vector - 1) / vector;
+    lanes_ = lanes;
+    place_vectors();
     const std::vector<Index>& shifts = grid_.tap_shifts[window];
     for (std::size_t tap = 0; tap < shifts.size() / rank_; ++tap) {
         Index offset = 0;
@@ -183,6 +195,29 @@ bool PlaneWorker<T>::enter(std::size_t window) {
         offsets_[tap] = offset;
     }
     return true;
+}
+
+/// Vectors of lines that are whole ones: none of rows that lie between them.
+template <class T>
+void PlaneWorker<T>::place_vectors() {
+    const Index vector = shape_.panel.width / 2, inner = static_cast<Index>(rank_) - 1;
+    const Index length = last_[inner] - first_[inner];
+    Index lines = box_last_[0] - box_first_[0];
+    for (Index a = 0; a < inner; ++a) lines *= last_[a] - first_[a];
+    vectors_ = (lanes_ + vector - 1) / vector;
+    places_ = nullptr;
+    if (length % vector > 0 || lines * length / vector >= vectors_) return;
+    vectors_ = 0;
+    places_ = all_places_;
+    for (Index l = 0; l < lines; ++l) {
+        Index rest = l, lane = 0;
+        for (Index a = inner; a-- > 0;) {
+            lane += rest % (last_[a] - first_[a]) * grid_.steps[static_cast<std::size_t>(a) + 1];
+            rest /= last_[a] - first_[a];
+        }
+        lane += rest * grid_.steps[0];
+        for (Index i = 0; i < length; i += vector) places_[vectors_++] = lane + i;
+    }
 }
 
 /// The sums of a group of columns, window by window.
@@ -220,6 +255,7 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
     PlaneTile<C> t{};
     t.plane_step = plane_step_;
     t.vectors = vectors_;
+    t.places = places_;
     t.in_place = pixels_ != panel_;
     t.c_stride = grid_.lanes;
     t.columns = columns_;
@@ -249,9 +285,7 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
                 }
                 t.c = sums_ + piece.slot * grid_.lanes;
                 kernels.planes(t);
-                if (t.last && !simple)
-                    kernels.finish(t.c, t.c_stride, t.count, vectors_ * (shape_.panel.width / 2), nullptr,
-                                   work_.finish);
+                if (t.last && !simple) kernels.finish(t.c, t.c_stride, t.count, lanes_, nullptr, work_.finish);
             }
         }
     }

@@ -42,6 +42,7 @@ class PlaneWorker {
     void find_in_place();
     bool find_inside();
     bool enter(std::size_t window);
+    void place_vectors();
     void multiply(const PlaneGroup& group);
     void multiply_step(const Step& step, Index done, bool last, std::size_t first_piece, std::size_t last_piece);
     const C* group_weights() const;
@@ -79,13 +80,15 @@ class PlaneWorker {
     Index* lines_;                // [line of the panel] offset in a plane of the source, or -1
     Index *first_, *last_, *at_;  // [axis] rows of the window in the box; the row being looked at
     Index *begin_, *end_;         // [axis] the same of a run
-    Index vectors_ = 0;           // of the window's rows
+    Index lanes_ = 0;             // of the window's rows, those in between included
+    Index vectors_ = 0;           // of them
+    Index* places_;               // [vector] where it begins; nullptr, where one follows the other
+    Index* all_places_;           // room for them
     Index* offsets_;              // [tap of the step]
     const C** columns_;           // [column of the piece] its weights
     C* bias_;                     // [column of the piece]
-    T** outs_;                    // [line of the group's columns] where the first row is stored
+    void** outs_;                 // [line of the group's columns] where the first row is stored
     C* sums_;                     // [column of the group][lane]
-    C* line_;                     // interleaved, before it is narrowed
     Index lane_ = 0, place_ = 0;  // of a run: its first row, without the last axis, in a column and in the target
     const C** from_;              // [column of a run] where its numbers begin
     Index* starts_;               // [column of a run] the same, of row 0 of the box' first line

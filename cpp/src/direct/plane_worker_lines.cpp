@@ -1,6 +1,5 @@
 // A worker's lines of planes: short sums, which are interleaved and stored as they are finished.
 #include <algorithm>
-#include <type_traits>
 
 #include "direct/plane_worker.hpp"
 
@@ -12,7 +11,7 @@ template <class T>
 bool PlaneWorker<T>::multiply_lines(const PlaneGroup& group) {
     using Kind = Activation::Kind;
     const Kind kind = work_.finish.kind;
-    if (!group.finished || !std::is_same_v<T, C>) return false;
+    if (!group.finished) return false;
     if (kind != Kind::linear && kind != Kind::relu && kind != Kind::leaky_relu) return false;
     for (std::size_t r = group.first_run; r < group.last_run; ++r) {
         if (!find_rows(grid_.runs[r])) continue;
@@ -48,60 +47,59 @@ bool PlaneWorker<T>::alike(const PlaneRun& one, const PlaneRun& other) const {
 /// Runs that are alike.
 template <class T>
 void PlaneWorker<T>::multiply_runs(std::size_t first_run, std::size_t last_run) {
-    if constexpr (std::is_same_v<T, C>) {
-        const PlaneRun& first = grid_.runs[first_run];
-        const std::size_t window = grid_.run_columns[first.first].window;
-        if (!find_rows(first) || !enter(window)) return;
-        const RunRows rows = find_ends(first);
-        const Step& step = shape_.steps[window].front();
-        const Index depth = shape_.depth(step), inner_step = grid_.maps[rank_ - 1].target_step;
-        const C* const weights = group_weights();
-        PlaneTile<C> t{};
-        Index lines = 0;
-        for (std::size_t r = first_run; r < last_run; ++r) {
-            const PlaneRun& run = grid_.runs[r];
-            find_rows(run);
-            for (Index c = run.first_channel; c < run.last_channel; ++c) {
-                for (std::size_t q = run.first; q < run.last; ++q, ++t.count) {
-                    const PlaneWeights& column =
-                        grid_.weights[grid_.run_columns[q].weights + static_cast<std::size_t>(c - run.first_channel)];
-                    const detail::Block& block = shape_.blocks[column.block];
-                    step_weights(block.panel, depth, t);
-                    columns_[t.count] = weights + weights_place(column, depth, 0);
-                    if (work_.bias != nullptr)
-                        bias_[t.count] = work_.bias[group_ * shape_.group_bias + block.bias + column.number];
-                }
-                outs_[lines++] = work_.target + place_ + c * grid_.target.channel + rows.begin * inner_step;
+    const PlaneRun& first = grid_.runs[first_run];
+    const std::size_t window = grid_.run_columns[first.first].window;
+    if (!find_rows(first) || !enter(window)) return;
+    const RunRows rows = find_ends(first);
+    const Step& step = shape_.steps[window].front();
+    const Index depth = shape_.depth(step), inner_step = grid_.maps[rank_ - 1].target_step;
+    const C* const weights = group_weights();
+    PlaneTile<C> t{};
+    Index lines = 0;
+    for (std::size_t r = first_run; r < last_run; ++r) {
+        const PlaneRun& run = grid_.runs[r];
+        find_rows(run);
+        for (Index c = run.first_channel; c < run.last_channel; ++c) {
+            for (std::size_t q = run.first; q < run.last; ++q, ++t.count) {
+                const PlaneWeights& column =
+                    grid_.weights[grid_.run_columns[q].weights + static_cast<std::size_t>(c - run.first_channel)];
+                const detail::Block& block = shape_.blocks[column.block];
+                step_weights(block.panel, depth, t);
+                columns_[t.count] = weights + weights_place(column, depth, 0);
+                if (work_.bias != nullptr)
+                    bias_[t.count] = work_.bias[group_ * shape_.group_bias + block.bias + column.number];
             }
+            outs_[lines++] = work_.target + place_ + c * grid_.target.channel + rows.begin * inner_step;
         }
-        find_rows(first);
-        t.offsets = offsets_;
-        t.taps = step.last_tap;
-        t.channels = step.last_channel;
-        t.plane_step = plane_step_;
-        t.columns = columns_;
-        t.last = true;
-        t.bias = work_.bias == nullptr ? nullptr : bias_;
-        t.finish = work_.finish;
-        t.outs = outs_;
-        t.run = static_cast<Index>(first.last - first.first);
-        t.rows = rows.end - rows.begin;
-        const auto start_of = [&](std::size_t q) {
-            return starts_[q] - grid_.run_columns[first.first + q].slot * grid_.lanes + rows.begin;
-        };
-        const Index start = start_of(0);
-        if (t.run == 2) t.apart = start_of(1) - start;
-        const Lines side_by_side = lines_of_run();
-        each_lines([&](Index lane, Index place) {
-            t.pixels = pixels_ + start + lane;
-            t.out = place - place_;
-            for (Index l = 0; l < side_by_side.count; ++l) {
-                work_.packed.kernels->planes(t);
-                t.pixels += side_by_side.from_step;
-                t.out += side_by_side.to_step;
-            }
-        });
     }
+    find_rows(first);
+    t.offsets = offsets_;
+    t.taps = step.last_tap;
+    t.channels = step.last_channel;
+    t.plane_step = plane_step_;
+    t.columns = columns_;
+    t.last = true;
+    t.bias = work_.bias == nullptr ? nullptr : bias_;
+    t.finish = work_.finish;
+    t.outs = outs_;
+    t.storage = storage_of<T>;
+    t.run = static_cast<Index>(first.last - first.first);
+    t.rows = rows.end - rows.begin;
+    const auto start_of = [&](std::size_t q) {
+        return starts_[q] - grid_.run_columns[first.first + q].slot * grid_.lanes + rows.begin;
+    };
+    const Index start = start_of(0);
+    if (t.run == 2) t.apart = start_of(1) - start;
+    const Lines side_by_side = lines_of_run();
+    each_lines([&](Index lane, Index place) {
+        t.pixels = pixels_ + start + lane;
+        t.out = place - place_;
+        for (Index l = 0; l < side_by_side.count; ++l) {
+            work_.packed.kernels->planes(t);
+            t.pixels += side_by_side.from_step;
+            t.out += side_by_side.to_step;
+        }
+    });
 }
 
 template class PlaneWorker<float>;

@@ -1,6 +1,5 @@
 // A worker's target in planes: columns beside each other are interleaved, and stored line by line.
 #include <algorithm>
-#include <type_traits>
 
 #include "direct/plane_worker.hpp"
 #include "gather.hpp"
@@ -116,22 +115,14 @@ template <class T>
 void PlaneWorker<T>::store_lines(Index count, Index rows, T* to, const Lines& lines) {
     const Kernels<C>& kernels = *work_.packed.kernels;
     const Index step = grid_.maps[rank_ - 1].target_step;
-    if constexpr (std::is_same_v<T, C>) {
-        if (count == step) return kernels.interleave(from_, count, rows, to, lines);
-    }
-    for (Index l = 0; l < lines.count; ++l, to += lines.to_step) {
-        if (count == step) {
-            kernels.interleave(from_, count, rows, line_, Lines());
-            if constexpr (!std::is_same_v<T, C>) narrow(*work_.packed.converters, line_, to, count * rows);
-        } else {
-            for (Index q = 0; q < count; ++q) {
-                const C* __restrict const from = from_[q];
-                T* __restrict const here = to + q;
-                for (Index i = 0; i < rows; ++i) here[i * step] = narrow<T>(from[i]);
-            }
+    if (count == step) return kernels.interleave(from_, count, rows, to, storage_of<T>, lines);
+    for (Index l = 0; l < lines.count; ++l, to += lines.to_step)
+        for (Index q = 0; q < count; ++q) {
+            const C* __restrict const from = from_[q];
+            T* __restrict const here = to + q;
+            for (Index i = 0; i < rows; ++i) here[i * step] = narrow<T>(from[i]);
+            from_[q] += lines.from_step;
         }
-        for (Index q = 0; q < count; ++q) from_[q] += lines.from_step;
-    }
 }
 
 template class PlaneWorker<float>;

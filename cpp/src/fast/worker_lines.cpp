@@ -161,15 +161,7 @@ void FastWorker<T>::store_line(Index count, Index offset, Index begin, Index end
     const Kernels<C>& kernels = work_.packed.kernels;
     T* __restrict here = target + (to + begin * step);
     const Index n = end - begin;
-    if (count == step) {
-        if constexpr (std::is_same_v<T, C>) {
-            kernels.interleave(from_, count, n, here, lines);
-        } else {
-            kernels.interleave(from_, count, n, staged_, Lines());  // whose rows are turned
-            narrow(work_.packed.converters, staged_, here, count * n);
-        }
-        return;
-    }
+    if (count == step) return kernels.interleave(from_, count, n, here, storage_of<T>, lines);
     if constexpr (std::is_same_v<T, C>) {
         constexpr Index line = 64 / static_cast<Index>(sizeof(T));
         if (lines.ahead != 0 && step <= line)

@@ -93,6 +93,7 @@ struct PlaneTile {
     const T* const* columns;  // [n] their weights
     Index tap_step, channel_step;
     Index count, vectors;
+    const Index* places;  // [vector] where it begins, among the pixels and in c; nullptr: one follows the other
     T* c;
     Index c_stride;
     bool load;         // continue the sums in c
@@ -101,7 +102,8 @@ struct PlaneTile {
     Finish<T> finish;  // anything else is left to Kernels::finish
     /// Unless outs is nullptr, the last sums, of `rows` pixels (a vector at least; vectors don't count then), go there
     /// instead of c: 1, 2 or 4 columns at a time, a run, are interleaved from *outs++ + out on.
-    T* const* outs = nullptr;
+    void* const* outs = nullptr;
+    Storage storage = Storage::own;  // of what goes there
     Index out = 0, run = 1, rows = 0;
     /// Every second column, of runs of two, meets pixels that are so far on.
     Index apart = 0;
@@ -146,7 +148,7 @@ struct Kernels : PanelShape {
     void (*pad)(const T* from, const Index* places, Index lines, Index before, Index n, Index after, Index ahead,
                 T* to);
     /// to[i*count + q] = from[q][i], i < n, q < count.
-    void (*interleave)(const T* const* from, Index count, Index n, T* to, const Lines& lines);
+    void (*interleave)(const T* const* from, Index count, Index n, void* to, Storage storage, const Lines& lines);
     /// c[m][n] = finish(c[m][n] + bias[n]), in place; width is a multiple of the vector's.
     void (*finish)(T* c, Index c_stride, Index m, Index width, const T* bias, Finish<T> how);
 };
