@@ -67,7 +67,7 @@ Product<T>::Product(const detail::Packed<T>& packed, const std::vector<AxisMap>&
         units = planes_->units();
         PlaneWorker<T>(PlaneWork<T>{packed, *planes_, nullptr, nullptr, nullptr, {}, nullptr}, counter);
     } else {
-        tiling_.emplace(packed, maps, batch, format, !std::is_same_v<T, C>, bytes, threads);
+        tiling_.emplace(packed, maps, batch, format, !std::is_same_v<T, C>, bytes, packed.finite, threads);
         products = tiling_->products();
         units = tiling_->units();
         Worker<T>(Work<T>{packed, *tiling_, nullptr, nullptr, nullptr, {}}, counter);

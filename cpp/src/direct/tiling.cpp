@@ -18,11 +18,21 @@ constexpr Index all_panels_bytes = 12 << 20;  // of all threads'
 constexpr Index slice_bytes = 1 << 20;        // of the packed columns of a slice
 constexpr Index slice_columns = 256;          // whose sums wait between steps
 constexpr Index few_reads = 3;                // of a number that is converted each time
+constexpr Index short_line = 128;             // of pixels
+constexpr Index many_reads = 8;               // of a number that is copied first, and lies at the start of a line then
 
 Index product_of(const std::vector<Index>& numbers) {
     Index product = 1;
     for (const Index n : numbers) product *= n;
     return product;
+}
+
+/// Whether several windows look for the same pixels, side by side in lines whose ends count: zeros around them pay.
+bool meets_again(const std::vector<AxisMap>& maps, const detail::Columns& columns) {
+    bool all = columns.form == Form::dots && columns.windows.size() > 1 && maps.back().source_extent <= short_line;
+    for (const AxisMap& map : maps) all = all && map.source_step == 1;
+    for (const Axis& axis : columns.axes) all = all && axis.dilation == 1;
+    return all;
 }
 
 /// How often kernels that convert what they read would read each number, at most.
@@ -37,7 +47,7 @@ Index reads_of_number(const detail::Columns& columns) {
 }  // namespace
 
 Tiling::Tiling(const detail::Columns& columns_, const std::vector<AxisMap>& maps_, Index batch_, DataFormat format,
-               bool converted, Index sum_bytes_, int threads)
+               bool converted, Index sum_bytes_, bool finite, int threads)
     : columns(columns_),
       maps(maps_),
       rank(maps_.size()),
@@ -45,8 +55,11 @@ Tiling::Tiling(const detail::Columns& columns_, const std::vector<AxisMap>& maps
       source(format, columns_.source_channels * columns_.product_groups, extents_of(maps_, &AxisMap::source_extent)),
       target(format, columns_.target_channels * columns_.product_groups, extents_of(maps_, &AxisMap::target_extent)),
       gathered(source.channel != 1 || (converted && reads_of_number(columns_) > few_reads)),
+      bordered(finite && meets_again(maps_, columns_)),
       sum_bytes(sum_bytes_),
       lines(target.channel != 1) {
+    gathered = gathered || (bordered && reads_of_number(columns) >= many_reads);
+    bordered = bordered && gathered;
     find_ranges();
     find_places();
     order_blocks();
@@ -216,7 +229,7 @@ Index Tiling::picked(std::size_t axis) const {
             high = begun ? std::max(high, end) : end;
         }
     }
-    return std::min({high - low + 1, 2 * listed(axis), maps[axis].source_extent});
+    return bordered ? high - low + 1 : std::min({high - low + 1, 2 * listed(axis), maps[axis].source_extent});
 }
 
 Index Tiling::panel_numbers() const {

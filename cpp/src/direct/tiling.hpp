@@ -24,7 +24,8 @@ struct Tiling {
     std::size_t rank;
     Index batch;
     Layout source, target;
-    bool gathered;                             // the source is turned or converted tile by tile
+    bool gathered;                             // the source is turned, converted or put together tile by tile
+    bool bordered;                             // with zeros around it, so that no row has pixels outside
     Index sum_bytes;                           // of one sum
     std::vector<Range> ranges;                 // [window*rank + axis]
     std::vector<std::vector<Index>> deltas;    // [window][member] targets' distance from the first member's
@@ -41,7 +42,7 @@ struct Tiling {
     std::vector<Index> tile, tiles;           // [batch, axes...] rows of a tile; how many tiles
 
     Tiling(const detail::Columns& columns, const std::vector<AxisMap>& maps, Index batch, DataFormat format,
-           bool converted, Index sum_bytes, int threads);
+           bool converted, Index sum_bytes, bool finite, int threads);
 
     /// The columns of a block that don't lie side by side in the target.
     static constexpr Index scattered = std::numeric_limits<Index>::min();

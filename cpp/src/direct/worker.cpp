@@ -134,6 +134,7 @@ bool Worker<T>::enter(std::size_t window) {
         };
         const auto steps = [source_step](Index n) { return source_step == 1 ? n : ceil_div(n, source_step); };
         const auto inside = [&](Index m) {
+            if (tiling_.bordered) return Rows{begin, end};
             const Index index = map.source(phase, begin, m);
             const Index from = std::clamp(begin + steps(-index), begin, end);
             return Rows{from, std::clamp(begin + steps(extent - index), from, end)};

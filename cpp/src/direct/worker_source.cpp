@@ -1,6 +1,7 @@
 // A worker's source: the pixels that a tile reads, gathered where they are not in place.
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 
 #include "direct/worker.hpp"
 #include "gather.hpp"
@@ -13,7 +14,8 @@ void Worker<T>::pick() {
     Index* list = lists_;
     for (std::size_t a = 0; a < rank_; ++a) {
         const AxisMap& map = tiling_.maps[a];
-        Index low = map.source_extent, high = -1, listed = 0;
+        constexpr Index none = std::numeric_limits<Index>::max();
+        Index low = none, high = -none, listed = 0;
         const auto each_phase = [&](const auto& use) {
             for (const Phase& phase : shape_.phases[a]) {
                 const Index begin = std::max(tile_first_[a], map.first(phase));
@@ -30,10 +32,13 @@ void Worker<T>::pick() {
                     high = std::max(high, index);
                 }
         });
-        low = std::max<Index>(low, 0);
-        high = std::min(high, map.source_extent - 1);
+        if (listed == 0) low = 0, high = -1;
+        if (!tiling_.bordered) {
+            low = std::max<Index>(low, 0);
+            high = std::min(high, map.source_extent - 1);
+        }
         picked_[a] = {low, std::max<Index>(high - low + 1, 0), nullptr};
-        if (picked_[a].count <= 2 * listed) continue;
+        if (tiling_.bordered || picked_[a].count <= 2 * listed) continue;
         Index count = 0;
         each_phase([&](const Phase& phase, Index begin, Index end) {
             for (Index j = begin; j < end; ++j)
@@ -63,22 +68,38 @@ void Worker<T>::gather() {
     if (stride == 0) return;
 
     const Picked& line = picked_[rank_ - 1];
+    const Index extent = tiling_.maps[rank_ - 1].source_extent;
     const Index group_offset = group_ * shape_.source_channels * source.channel;
     std::fill_n(at_, rank_, 0);
     C* to = panel_;
     for (Index n = batch_first_; n < batch_last_; ++n) {
         for (bool more = true; more;) {
             Index offset = n * source.batch + group_offset;
-            for (std::size_t a = 0; a + 1 < rank_; ++a) offset += picked_[a].at(at_[a]) * source.axes[a];
-            for (Index p = 0; p < line.count;) {
-                Index run = line.list == nullptr ? line.count : 1;
-                while (p + run < line.count && line.at(p + run) == line.at(p) + run) ++run;
+            bool inside = true;
+            for (std::size_t a = 0; a + 1 < rank_; ++a) {
+                const Index index = picked_[a].at(at_[a]);
+                inside = inside && index >= 0 && index < tiling_.maps[a].source_extent;
+                offset += index * source.axes[a];
+            }
+            const auto add_zeros = [&](Index pixels) {
+                std::fill_n(to, pixels * shape_.source_channels, C(0));
+                to += pixels * shape_.source_channels;
+            };
+            const Index begin = !inside                ? line.count
+                                : line.list != nullptr ? 0
+                                                       : std::clamp<Index>(-line.from, 0, line.count);
+            const Index end = line.list != nullptr ? line.count : std::clamp(extent - line.from, begin, line.count);
+            add_zeros(begin);
+            for (Index p = begin; p < end;) {
+                Index run = line.list == nullptr ? end - begin : 1;
+                while (line.list != nullptr && p + run < line.count && line.at(p + run) == line.at(p) + run) ++run;
                 gather_run(*work_.packed.kernels, *work_.packed.converters,
                            work_.source + offset + line.at(p) * source.axes[rank_ - 1], source.axes[rank_ - 1],
                            source.channel, run, shape_.source_channels, to);
                 to += run * shape_.source_channels;
                 p += run;
             }
+            add_zeros(line.count - end);
             more = false;
             for (std::size_t a = rank_ - 1; a-- > 0;) {
                 if (++at_[a] < picked_[a].count) {
