@@ -57,6 +57,14 @@ std::vector<Problem> make_table() {
     }
     const std::size_t first_regime = all.size();
     add("kernel equals stride, 2-D", 2, 16, 8, 1, {valid(5, 2, 2), valid(6, 2, 2)});
+    // Few filters: pixels where they lie, or put together with zeros around them.
+    add("three taps to one filter, 1-D", 2, 24, 1, 1, {cropped(150, 3, 1, 1, 1, 1)});
+    add("three taps to one filter, dilated", 1, 40, 1, 1, {cropped(40, 3, 1, 5, 4, 7)});
+    add("k5 s2 to one filter", 3, 64, 1, 1, {same(14, 5, 2), same(14, 5, 2)});
+    add("k3 s2 to two filters, two groups", 2, 70, 4, 2, {cropped(9, 3, 2, 1, 1, 0), cropped(31, 3, 2, 1, 0, 1)});
+    add("k3 s2 to one filter, 3-D", 1, 32, 1, 1, {same(5, 3, 2), same(6, 3, 2), same(20, 3, 2)});
+    add("k5 s3 to one filter, whole vectors", 1, 33, 1, 1, {valid(6, 5, 3), valid(32, 5, 3)});
+    add("k3 s2 of whole vectors", 2, 64, 32, 1, {same(16, 3, 2), same(16, 3, 2)});
     add("kernel equals stride, 3-D", 1, 8, 6, 1, {valid(3, 2, 2), valid(2, 2, 2), valid(4, 2, 2)});
     add("k3 s2 same, 3-D", 1, 5, 7, 1, {same(3, 3, 2), same(4, 3, 2), same(3, 3, 2)});
     add("k4 s2, one filter", 1, 20, 1, 1, {same(6, 4, 2), same(5, 4, 2)});

@@ -5,6 +5,7 @@
 
 #include "check.hpp"
 #include "dispatch.hpp"
+#include "half.hpp"
 #include "oracle.hpp"
 
 using namespace tconv;
@@ -90,6 +91,67 @@ struct Line {
             for (const bool biased : {false, true}) check_stored(line, expected, {kind, T(0.25)}, biased);
     }
 
+    /// Pixels and finished sums of 16 bits: the bits of their widened numbers' sums, rounded.
+    template <class S>
+    void check_halves() {
+        const harness::Subject subject((depthwise ? "depthwise, " : "dots, ") + std::to_string(rows) + " rows, " +
+                                       std::to_string(taps) + " taps, " + std::to_string(channels) + " channels, " +
+                                       std::to_string(columns) + " columns, 16 bits");
+        Guarded<S> halves(static_cast<Index>(pixels.size()));
+        for (std::size_t i = 0; i < pixels.size(); ++i) {
+            halves.data()[i] = narrow<S>(pixels[i]);
+            pixels[i] = widen(halves.data()[i]);
+        }
+        const std::vector<T> expected = sums(false);
+        std::vector<const T*> first;
+        for (Index tap = 0; tap < taps; ++tap)
+            first.push_back(tap == outside ? nullptr
+                            : depthwise ? pixel(0, tap)
+                                        : reinterpret_cast<const T*>(halves.data() + (pixel(0, tap) - pixels.data())));
+        const ColumnRun run{0, columns, 1};
+        std::vector<T> c(static_cast<std::size_t>(rows * stride));
+        LineTile<T> line{};
+        line.pixels = first.data();
+        line.pixel_storage = depthwise ? Storage::own : storage_of<S>;
+        line.offset = offset;
+        line.row_step = row_step;
+        line.rows = rows;
+        line.taps = taps;
+        line.channels = channels;
+        line.panel = panel.data();
+        line.columns = columns;
+        line.c = c.data();
+        line.c_stride = stride;
+        line.out_step = columns + 2;
+        line.storage = storage_of<S>;
+        line.runs = &run;
+        line.run_count = 1;
+        for (const Activation::Kind kind : {Activation::Kind::linear, Activation::Kind::tanh}) {
+            line.finish.kind = kind;
+            Guarded<S> out(rows * (columns + 2));
+            for (Index i = 0; i < rows * (columns + 2); ++i) out.data()[i] = S{0x1234};
+            line.out = out.data();
+            (depthwise ? kernels.line_depthwise : kernels.line_dots)(line);
+            CHECK(out.guards_intact());
+            std::vector<T> finished(static_cast<std::size_t>(rows * depth + (columns + lanes) * rows));
+            const Index width = (columns + lanes - 1) / lanes * lanes;
+            for (Index row = 0; row < rows; ++row)
+                for (Index n = 0; n < columns; ++n)
+                    finished[static_cast<std::size_t>(row * width + n)] =
+                        expected[static_cast<std::size_t>(row * stride + n)];
+            kernels.finish(finished.data(), width, rows, width, nullptr, line.finish);
+            Index wrong = 0;
+            for (Index row = 0; row < rows; ++row)
+                for (Index place = 0; place < columns + 2; ++place) {
+                    const bool stored = place >= 1 && place <= columns;
+                    const S wanted =
+                        stored ? narrow<S>(finished[static_cast<std::size_t>(row * width + place - 1)]) : S{0x1234};
+                    wrong += wanted.bits != out.data()[row * (columns + 2) + place].bits;
+                }
+            CHECK_MESSAGE(wrong == 0, std::to_string(wrong) + " numbers are wrong");
+        }
+    }
+
     /// Of dots in two runs: the later columns in front of the others.
     void check_stored(LineTile<T> line, const std::vector<T>& expected, Finish<T> finish, bool biased) const {
         const Index half = depthwise ? 0 : columns / 2, width = (columns + lanes - 1) / lanes * lanes;
@@ -146,5 +208,27 @@ TEST("kernels/lines") {
         };
         check(kernels_for<float>(isa), float());
         check(kernels_for<double>(isa), double());
+    }
+}
+
+TEST("kernels/lines of 16 bits") {
+    for (const Isa isa : available_isas()) {
+        const harness::Subject subject(name(isa));
+        const Kernels<float>& kernels = kernels_for<float>(isa);
+        for (const Index rows : {1, 3, 7, 50})
+            for (const Index taps : {0, 1, 3})
+                for (const Index channels : {1, 3, 8, 24, 133})
+                    for (Index columns = 1; columns <= kernels.width; ++columns) {
+                        Line<float>{kernels, false, rows, taps, channels, columns, columns % 5}.check_halves<float16>();
+                        Line<float>{kernels, false, rows, taps, channels, columns, columns % 5}
+                            .check_halves<bfloat16>();
+                    }
+        const Index lanes = kernels.width / 2;
+        for (const Index rows : {1, 3, 13})
+            for (Index columns = 1; columns <= 8 * lanes + 1; ++columns) {
+                const Index channels = (columns + lanes - 1) / lanes * lanes;
+                Line<float>{kernels, true, rows, 4, channels, columns, columns % 5}.check_halves<float16>();
+                Line<float>{kernels, true, rows, 4, channels, columns, columns % 5}.check_halves<bfloat16>();
+            }
     }
 }

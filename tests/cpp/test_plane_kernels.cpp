@@ -3,6 +3,7 @@
 
 #include "check.hpp"
 #include "dispatch.hpp"
+#include "half.hpp"
 #include "oracle.hpp"
 
 using namespace tconv;
@@ -111,7 +112,124 @@ void check_planes(const Kernels<T>& kernels, Index count, Index vectors, Index t
         }
 }
 
+/// Vectors of whole lines only: the same sums there, and nothing between them.
+template <class T>
+void check_places(const Kernels<T>& kernels, Index count, Index lines, Index of_line) {
+    const harness::Subject subject(std::to_string(count) + " columns, " + std::to_string(lines) + " lines of " +
+                                   std::to_string(of_line) + " vectors");
+    constexpr Index taps = 3, channels = 5;
+    const Index lanes = kernels.width / 2, step = of_line * lanes + 3, plane = lines * step + lanes + 8;
+    const std::vector<T> pixels = whole_numbers<T>(channels * plane, 1);
+    const std::vector<T> weights = whole_numbers<T>(count * taps * channels, 2);
+    const std::vector<Index> offsets{0, 7, 4};
+    std::vector<const T*> columns;
+    for (Index n = 0; n < count; ++n) columns.push_back(weights.data() + n * taps * channels);
+    std::vector<Index> places;
+    for (Index v = 0; v < lines * of_line; ++v) places.push_back(v / of_line * step + v % of_line * lanes);
+    const std::vector<T> before = whole_numbers<T>(count * plane, 3);
+    PlaneTile<T> t{};
+    t.pixels = pixels.data();
+    t.offsets = offsets.data();
+    t.taps = taps;
+    t.channels = channels;
+    t.plane_step = plane;
+    t.columns = columns.data();
+    t.tap_step = channels;
+    t.channel_step = 1;
+    t.count = count;
+    t.c_stride = plane;
+    t.load = true;
+    std::vector<T> all = before, placed = before;
+    t.c = all.data();
+    t.vectors = (lines * step + lanes - 1) / lanes;
+    kernels.planes(t);
+    t.c = placed.data();
+    t.vectors = lines * of_line;
+    t.places = places.data();
+    kernels.planes(t);
+    for (Index n = 0; n < count; ++n)
+        for (Index i = 0; i < plane; ++i) {
+            const bool inside = i < lines * step && i % step < of_line * lanes;
+            const auto at = static_cast<std::size_t>(n * plane + i);
+            CHECK(placed[at] == (inside ? all[at] : before[at]));
+        }
+}
+
+/// Finished sums of 16 bits: those of full precision, rounded, interleaved in any number.
+template <class S>
+void check_halves(const Kernels<float>& kernels) {
+    const Index lanes = kernels.width / 2;
+    for (const Index count : {1, 2, 3, 4, 8, 12})
+        for (Index rows = lanes; rows <= 3 * lanes + 1; ++rows) {
+            const harness::Subject subject(std::to_string(count) + " columns, " + std::to_string(rows) + " rows");
+            const std::vector<float> pixels = problems::numbers<float>(2 * (rows + lanes), 1);
+            const std::vector<float> weights = problems::numbers<float>(2 * count, 2);
+            const Index offset = 0;
+            std::vector<const float*> columns;
+            for (Index n = 0; n < count; ++n) columns.push_back(weights.data() + 2 * n);
+            std::vector<std::vector<float>> sums(static_cast<std::size_t>(count));
+            std::vector<const float*> from;
+            PlaneTile<float> t{};
+            t.pixels = pixels.data();
+            t.offsets = &offset;
+            t.taps = 1;
+            t.channels = 2;
+            t.plane_step = rows + lanes;
+            t.columns = columns.data();
+            t.channel_step = 1;
+            t.count = count;
+            t.last = true;
+            t.rows = rows;
+            std::vector<void*> own;
+            for (auto& line : sums) {
+                line.resize(static_cast<std::size_t>(rows));
+                own.push_back(line.data());
+                from.push_back(line.data());
+            }
+            t.outs = own.data();
+            kernels.planes(t);
+            for (const Index run : {1, 2, 4}) {
+                if (count % run > 0) continue;
+                std::vector<Guarded<S>> lines;
+                std::vector<void*> outs;
+                for (Index l = 0; l < count / run; ++l) lines.emplace_back(rows * run);
+                for (Guarded<S>& line : lines) outs.push_back(line.data());
+                t.outs = outs.data();
+                t.storage = storage_of<S>;
+                t.run = run;
+                kernels.planes(t);
+                for (Index n = 0; n < count; ++n) {
+                    CHECK(lines[static_cast<std::size_t>(n / run)].guards_intact());
+                    for (Index i = 0; i < rows; ++i)
+                        CHECK(lines[static_cast<std::size_t>(n / run)].data()[i * run + n % run].bits ==
+                              narrow<S>(from[static_cast<std::size_t>(n)][i]).bits);
+                }
+            }
+            Guarded<S> to(count * rows);
+            kernels.interleave(from.data(), count, rows, to.data(), storage_of<S>, {});
+            CHECK(to.guards_intact());
+            for (Index i = 0; i < count * rows; ++i)
+                CHECK(to.data()[i].bits == narrow<S>(from[static_cast<std::size_t>(i % count)][i / count]).bits);
+        }
+}
+
 }  // namespace
+
+TEST("kernels/planes, vectors of whole lines") {
+    for_each_table([]<class T>(const Kernels<T>& kernels, T) {
+        for (Index count = 1; count <= 9; ++count)
+            for (const Index lines : {1, 2, 3, 7, 9})
+                for (const Index of_line : {1, 2, 3}) check_places(kernels, count, lines, of_line);
+    });
+}
+
+TEST("kernels/planes of 16 bits") {
+    for (const Isa isa : available_isas()) {
+        const harness::Subject subject(name(isa));
+        check_halves<float16>(kernels_for<float>(isa));
+        check_halves<bfloat16>(kernels_for<float>(isa));
+    }
+}
 
 TEST("kernels/planes") {
     for_each_table([]<class T>(const Kernels<T>& kernels, T) {
