@@ -37,12 +37,6 @@ constexpr double per_weight = 8;         // a weight that a box reads, in produc
 constexpr double per_unit = 1 << 15;     // finding a box, in products
 constexpr double per_row = 160;          // that panels and dots take to find and store a row, in products
 
-std::vector<Index> extents_of(const std::vector<AxisMap>& maps, Index AxisMap::* extent) {
-    std::vector<Index> extents;
-    for (const AxisMap& map : maps) extents.push_back(map.*extent);
-    return extents;
-}
-
 /// How much more than it is a window's row is called, so that it is the row of its phases' targets in steps.
 Index renaming(const Window& window, std::size_t axis, const AxisMap& map) {
     return floor_div(map.target(window.first()[axis], 0), map.target_step);

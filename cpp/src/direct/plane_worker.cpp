@@ -185,8 +185,8 @@ bool PlaneWorker<T>::enter(std::size_t window) {
         if (first_[a] >= last_[a]) return false;
         lanes += (last_[a] - first_[a] - 1) * grid_.steps[a + 1];
     }
-    lanes_ = lanes;
-    place_vectors();
+    const Index vector = shape_.panel.width / 2;
+    vectors_ = (lanes + vector - 1) / vector;
     const std::vector<Index>& shifts = grid_.tap_shifts[window];
     for (std::size_t tap = 0; tap < shifts.size() / rank_; ++tap) {
         Index offset = 0;
@@ -204,7 +204,6 @@ void PlaneWorker<T>::place_vectors() {
     const Index length = last_[inner] - first_[inner];
     Index lines = box_last_[0] - box_first_[0];
     for (Index a = 0; a < inner; ++a) lines *= last_[a] - first_[a];
-    vectors_ = (lanes_ + vector - 1) / vector;
     places_ = nullptr;
     if (length % vector > 0 || lines * length / vector >= vectors_) return;
     vectors_ = 0;
@@ -220,6 +219,15 @@ void PlaneWorker<T>::place_vectors() {
     }
 }
 
+/// The activation of finished sums, where it is not the kernel's.
+template <class T>
+void PlaneWorker<T>::finish(const PlaneTile<C>& t) const {
+    const auto finish = work_.packed.kernels->finish;
+    const Index vector = shape_.panel.width / 2;
+    if (t.places == nullptr) return finish(t.c, t.c_stride, t.count, t.vectors * vector, nullptr, work_.finish);
+    for (Index v = 0; v < t.vectors; ++v) finish(t.c + t.places[v], t.c_stride, t.count, vector, nullptr, work_.finish);
+}
+
 /// The sums of a group of columns, window by window.
 template <class T>
 void PlaneWorker<T>::multiply(const PlaneGroup& group) {
@@ -228,6 +236,7 @@ void PlaneWorker<T>::multiply(const PlaneGroup& group) {
         std::size_t end = p;
         while (end < group.last_piece && grid_.pieces[end].window == window) ++end;
         if (enter(window)) {
+            place_vectors();
             const std::vector<Step>& steps = shape_.steps[window];
             Index done = 0;  // products of the steps before
             for (const Step& step : steps) {
@@ -285,7 +294,7 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
                 }
                 t.c = sums_ + piece.slot * grid_.lanes;
                 kernels.planes(t);
-                if (t.last && !simple) kernels.finish(t.c, t.c_stride, t.count, lanes_, nullptr, work_.finish);
+                if (t.last && !simple) finish(t);
             }
         }
     }

@@ -43,6 +43,7 @@ class PlaneWorker {
     bool find_inside();
     bool enter(std::size_t window);
     void place_vectors();
+    void finish(const PlaneTile<C>& t) const;
     void multiply(const PlaneGroup& group);
     void multiply_step(const Step& step, Index done, bool last, std::size_t first_piece, std::size_t last_piece);
     const C* group_weights() const;
@@ -80,8 +81,7 @@ class PlaneWorker {
     Index* lines_;                // [line of the panel] offset in a plane of the source, or -1
     Index *first_, *last_, *at_;  // [axis] rows of the window in the box; the row being looked at
     Index *begin_, *end_;         // [axis] the same of a run
-    Index lanes_ = 0;             // of the window's rows, those in between included
-    Index vectors_ = 0;           // of them
+    Index vectors_ = 0;           // of the window's rows
     Index* places_;               // [vector] where it begins; nullptr, where one follows the other
     Index* all_places_;           // room for them
     Index* offsets_;              // [tap of the step]

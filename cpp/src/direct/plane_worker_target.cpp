@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "direct/plane_worker.hpp"
-#include "gather.hpp"
+#include "half.hpp"
 
 namespace tconv {
 /// The rows of a run along all axes but the last one; false when there are none.

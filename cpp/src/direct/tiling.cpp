@@ -19,6 +19,7 @@ constexpr Index slice_bytes = 1 << 20;        // of the packed columns of a slic
 constexpr Index slice_columns = 256;          // whose sums wait between steps
 constexpr Index few_reads = 3;                // of a number that is converted each time
 constexpr Index short_line = 128;             // of pixels
+constexpr Index pixels_of_zero = 4;           // at least, which the ends of an axis are multiplied by
 constexpr Index many_reads = 8;               // of a number that is copied first, and lies at the start of a line then
 
 Index product_of(const std::vector<Index>& numbers) {
@@ -32,16 +33,24 @@ bool meets_again(const std::vector<AxisMap>& maps, const detail::Columns& column
     bool all = columns.form == Form::dots && columns.windows.size() > 1 && maps.back().source_extent <= short_line;
     for (const AxisMap& map : maps) all = all && map.source_step == 1;
     for (const Axis& axis : columns.axes) all = all && axis.dilation == 1;
+    for (const Window& window : columns.windows)
+        for (std::size_t a = 0; a < maps.size(); ++a)
+            all = all && maps[a].source_extent >= pixels_of_zero * (window.taps_along[a] - 1);
     return all;
 }
 
-/// How often kernels that convert what they read would read each number, at most.
+/// How often lines of few columns read each number, at most.
 Index reads_of_number(const detail::Columns& columns) {
-    if (columns.form != Form::dots) return std::numeric_limits<Index>::max();
     Index reads = 0;
     for (const detail::Block& block : columns.blocks)
         reads += columns.window_of(block).taps * ceil_div(block.columns, dots_at_once);
     return reads;
+}
+
+/// Whether numbers are converted as they are read.
+bool converts(const detail::Columns& columns) {
+    return columns.form == Form::dots && columns.source_channels % (columns.panel.width / 2) == 0 &&
+           reads_of_number(columns) <= few_reads;
 }
 
 }  // namespace
@@ -54,7 +63,7 @@ Tiling::Tiling(const detail::Columns& columns_, const std::vector<AxisMap>& maps
       batch(batch_),
       source(format, columns_.source_channels * columns_.product_groups, extents_of(maps_, &AxisMap::source_extent)),
       target(format, columns_.target_channels * columns_.product_groups, extents_of(maps_, &AxisMap::target_extent)),
-      gathered(source.channel != 1 || (converted && reads_of_number(columns_) > few_reads)),
+      gathered(source.channel != 1 || (converted && !converts(columns_))),
       bordered(finite && meets_again(maps_, columns_)),
       sum_bytes(sum_bytes_),
       lines(target.channel != 1) {

@@ -54,7 +54,7 @@ Worker<T>::Worker(const Work<T>& work, Carver& carver)
     const Index lines = shape_.form != Form::panels ? tiling_.rows_of_tile() / tiling_.tile[rank_] : 0;
     lines_ = carver.take<Range>(lines);
     line_pixels_ = carver.take<const C*>(lines * taps);
-    row_pixels_ = carver.take<const C*>(lines > 0 ? taps : 0);
+    row_pixels_ = carver.take<const C*>(pixel_storage() != Storage::own ? taps : 0);
     line_runs_ = carver.take<ColumnRun>(lines > 0 ? tiling_.widest_block : 0);
     sums_ = carver.take<C>((tiling_.lines ? turned_rows : rows) * tiling_.sum_columns);
     const bool narrowed = !std::is_same_v<T, C>;

@@ -78,7 +78,8 @@ class Worker {
     Picked* picked_;  // [axis]
     Index* lists_;
     C* panel_;
-    Index* pixel_strides_;  // [axis] in bytes
+    // From here to outer_ in bytes, where they are away from pixels.
+    Index* pixel_strides_;  // [axis]
     Index batch_stride_ = 0;
     const void* origin_ = nullptr;
 

@@ -4,7 +4,7 @@
 
 #include "checked.hpp"
 #include "fast/worker.hpp"
-#include "gather.hpp"
+#include "half.hpp"
 
 namespace tconv {
 namespace {

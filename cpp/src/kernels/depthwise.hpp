@@ -42,8 +42,9 @@ void depthwise(const Tile<typename V::value>& t, Index m) {
     }
 }
 
-/// M rows of a line from `row` on, times NV vectors, of which the last has `last` real columns, from column n on.
-template <class V, int M, int NV>
+/// M rows of a line from `row` on, times NV vectors, of which the last has `last` real columns, from column n on, that
+/// are stored as S.
+template <class V, class S, int M, int NV>
 inline TCONV_INLINE void depthwise_rows(const LineTile<typename V::value>& t, Index row, Index n, Index last) {
     using T = typename V::value;
     using Kind = Activation::Kind;
@@ -79,55 +80,59 @@ inline TCONV_INLINE void depthwise_rows(const LineTile<typename V::value>& t, In
         return;
     }
     finish_sums<V>(sum, t.bias == nullptr ? nullptr : t.bias + n, t.finish);
+    S* const out = static_cast<S*>(t.out) + row * t.out_step + t.runs->place + n;
     const bool whole = NV > 1 || last == W;
-    const bool done = t.finish.kind == Kind::linear || t.finish.kind == Kind::relu || t.finish.kind == Kind::leaky_relu;
-    if (!done) each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
-    with_storage<T>(t.storage, t.out, [&](auto* out) TCONV_INLINE {
-        const auto store = [&](Index m, Index v, typename V::reg r) TCONV_INLINE {
-            auto* const to = out + (row + m) * t.out_step + t.runs->place + n + v * W;
-            whole ? store_as<V>(to, r) : store_some_as<V>(to, r, last);
-        };
-        if (done) {
-            each_sum([&](auto m, auto v) TCONV_INLINE { store(m, v, sum[m][v]); });
-            return;
+    if (t.finish.kind == Kind::linear || t.finish.kind == Kind::relu || t.finish.kind == Kind::leaky_relu) {
+        each_sum([&](auto m, auto v) TCONV_INLINE {
+            S* const to = out + m * t.out_step + v * W;
+            whole ? store_as<V>(to, sum[m][v]) : store_some_as<V>(to, sum[m][v], last);
+        });
+        return;
+    }
+    each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
+    for (Index m = 0; m < M; ++m)
+        for (Index v = 0; v < NV; ++v) {
+            const auto finished = activate<V>(V::load(c + m * t.c_stride + v * W), t.finish);
+            S* const to = out + m * t.out_step + v * W;
+            whole ? store_as<V>(to, finished) : store_some_as<V>(to, finished, last);
         }
-        for (Index m = 0; m < M; ++m)
-            for (Index v = 0; v < NV; ++v) store(m, v, activate<V>(V::load(c + m * t.c_stride + v * W), t.finish));
-    });
 }
 
 /// All columns of M rows.
-template <class V, int M>
+template <class V, class S, int M>
 void depthwise_part(const LineTile<typename V::value>& t, Index row) {
     constexpr Index W = V::width;
     Index n = 0;
-    for (; t.columns - n >= 4 * W; n += 4 * W) depthwise_rows<V, M, 4>(t, row, n, W);
-    for (; t.columns - n >= 2 * W; n += 2 * W) depthwise_rows<V, M, 2>(t, row, n, W);
-    for (; n < t.columns; n += W) depthwise_rows<V, M, 1>(t, row, n, t.columns - n < W ? t.columns - n : W);
+    for (; t.columns - n >= 4 * W; n += 4 * W) depthwise_rows<V, S, M, 4>(t, row, n, W);
+    for (; t.columns - n >= 2 * W; n += 2 * W) depthwise_rows<V, S, M, 2>(t, row, n, W);
+    for (; n < t.columns; n += W) depthwise_rows<V, S, M, 1>(t, row, n, t.columns - n < W ? t.columns - n : W);
 }
 
-/// See Kernels::line_depthwise. As many rows together as there are registers for four vectors of each.
-template <class V>
-void line_depthwise(const LineTile<typename V::value>& t) {
-    using T = typename V::value;
-    constexpr int together = V::width * sizeof(T) == 64 ? 6 : 3;
-    constexpr Index ahead = 2 * together;
+/// As many rows together as there are registers for four vectors of each.
+template <class V, class S>
+void depthwise_of_line(const LineTile<typename V::value>& t) {
+    constexpr int together = V::width * sizeof(typename V::value) == 64 ? 6 : 3;
+    constexpr Index line = 64 / static_cast<Index>(sizeof(S)), ahead = 2 * together;
     const auto ask = [&](Index first, Index last) {  // for targets: other phases lie between them
         if (t.out == nullptr) return;
-        with_storage<T>(t.storage, t.out, [&](auto* out) TCONV_INLINE {
-            constexpr Index line = 64 / static_cast<Index>(sizeof(*out));
-            for (Index row = first; row < last && row < t.rows; ++row)
-                for (Index n = 0; n < t.columns; n += line)
-                    __builtin_prefetch(out + row * t.out_step + t.runs->place + n, 1);
-        });
+        for (Index row = first; row < last && row < t.rows; ++row)
+            for (Index n = 0; n < t.columns; n += line)
+                __builtin_prefetch(static_cast<S*>(t.out) + row * t.out_step + t.runs->place + n, 1);
     };
     ask(0, ahead);
     Index row = 0;
     for (; t.rows - row >= together; row += together) {
         ask(row + ahead, row + ahead + together);
-        depthwise_part<V, together>(t, row);
+        depthwise_part<V, S, together>(t, row);
     }
-    for (; row < t.rows; ++row) depthwise_part<V, 1>(t, row);
+    for (; row < t.rows; ++row) depthwise_part<V, S, 1>(t, row);
+}
+
+/// See Kernels::line_depthwise.
+template <class V>
+void line_depthwise(const LineTile<typename V::value>& t) {
+    with_storage<typename V::value>(t.storage, t.out,
+                                    [&](auto* out) { depthwise_of_line<V, std::remove_pointer_t<decltype(out)>>(t); });
 }
 
 }  // namespace

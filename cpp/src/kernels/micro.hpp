@@ -12,11 +12,10 @@
 namespace tconv {
 namespace {
 
-/// Sums of rows from `row` on go to c until the next step, or, finished, to their targets: columns n.. of them,
-/// `columns` real ones.
+/// Sums of rows from `row` on go to c until the next step, or, finished, to their targets.
 template <class V, int M, int NV>
 inline TCONV_INLINE void finish_tile(const Tile<typename V::value>& t, typename V::reg (&sum)[M][NV],
-                                     typename V::value* c, Index row, Index n, Index columns) {
+                                     typename V::value* c, Index row) {
     constexpr int W = V::width;
     const auto each_sum = [&](const auto& use) TCONV_INLINE {
         each<M>([&](auto m) TCONV_INLINE { each<NV>([&](auto v) TCONV_INLINE { use(m, v); }); });
@@ -25,15 +24,15 @@ inline TCONV_INLINE void finish_tile(const Tile<typename V::value>& t, typename 
         each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
         return;
     }
-    finish_sums<V>(sum, t.bias == nullptr ? nullptr : t.bias + n, t.finish);
+    finish_sums<V>(sum, t.bias, t.finish);
     with_storage<typename V::value>(t.storage, t.out, [&](auto* to) TCONV_INLINE {
         decltype(to) out[M];
-        each<M>([&](auto m) TCONV_INLINE { out[m] = to + t.targets[row + m] + n; });
-        if (columns == NV * W) {
+        each<M>([&](auto m) TCONV_INLINE { out[m] = to + t.targets[row + m]; });
+        if (t.columns == NV * W) {
             each_sum([&](auto m, auto v) TCONV_INLINE { store_as<V>(out[m] + v * W, sum[m][v]); });
         } else {  // never past the last column: what follows belongs to another pixel
             each_sum([&](auto m, auto v) TCONV_INLINE {
-                const Index rest = columns - v * W;
+                const Index rest = t.columns - v * W;
                 if (rest > 0) store_some_as<V>(out[m] + v * W, sum[m][v], rest < W ? rest : W);
             });
         }
@@ -80,7 +79,7 @@ void multiply(const Tile<typename V::value>& t) {
                 });
             }
         }
-        finish_tile<V, M, NV>(t, sum, c, strip * M, 0, t.columns);
+        finish_tile<V, M, NV>(t, sum, c, strip * M);
     }
 }
 

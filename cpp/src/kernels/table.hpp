@@ -93,7 +93,8 @@ struct PlaneTile {
     const T* const* columns;  // [n] their weights
     Index tap_step, channel_step;
     Index count, vectors;
-    const Index* places;  // [vector] where it begins, among the pixels and in c; nullptr: one follows the other
+    const Index* places;  // [vector] where it begins, among the pixels and in c, of sums that stay in c; nullptr: one
+                          // follows the other
     T* c;
     Index c_stride;
     bool load;         // continue the sums in c
