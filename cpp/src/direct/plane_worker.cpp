@@ -258,9 +258,6 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
     const Index tap_parts = (taps + most_taps - 1) / most_taps;
     const Index parts = most_taps > 1 ? 1 : (channels + products_together - 1) / products_together;
     const Kernels<C>& kernels = *work_.packed.kernels;
-    using Kind = Activation::Kind;
-    const bool simple =
-        work_.finish.kind == Kind::linear || work_.finish.kind == Kind::relu || work_.finish.kind == Kind::leaky_relu;
     PlaneTile<C> t{};
     t.plane_step = plane_step_;
     t.vectors = vectors_;
@@ -269,7 +266,8 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
     t.c_stride = grid_.lanes;
     t.columns = columns_;
     t.bias = work_.bias == nullptr ? nullptr : bias_;
-    if (simple) t.finish = work_.finish;
+    const bool in_registers = work_.finish.in_registers();
+    if (in_registers) t.finish = work_.finish;
     for (Index tap_part = 0; tap_part < tap_parts; ++tap_part) {
         const Index tap = taps * tap_part / tap_parts;
         t.taps = taps * (tap_part + 1) / tap_parts - tap;
@@ -294,7 +292,7 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
                 }
                 t.c = sums_ + piece.slot * grid_.lanes;
                 kernels.planes(t);
-                if (t.last && !simple) finish(t);
+                if (t.last && !in_registers) finish(t);
             }
         }
     }

@@ -9,10 +9,7 @@ namespace tconv {
 /// or less than a vector of them, or the activation is not the kernel's.
 template <class T>
 bool PlaneWorker<T>::multiply_lines(const PlaneGroup& group) {
-    using Kind = Activation::Kind;
-    const Kind kind = work_.finish.kind;
-    if (!group.finished) return false;
-    if (kind != Kind::linear && kind != Kind::relu && kind != Kind::leaky_relu) return false;
+    if (!group.finished || !work_.finish.in_registers()) return false;
     for (std::size_t r = group.first_run; r < group.last_run; ++r) {
         if (!find_rows(grid_.runs[r])) continue;
         const RunRows rows = find_ends(grid_.runs[r]);

@@ -208,14 +208,12 @@ void Worker<T>::multiply(const Slice& slice, std::size_t window) {
 /// One step of one block, for all rows of the tile; the last one finishes them.
 template <class T>
 void Worker<T>::multiply_block(Tile<C> t, std::size_t number, bool last, bool first_block) {
-    using Kind = Activation::Kind;
     const Block& block = shape_.blocks[number];
     const Kernels<C>& kernels = *work_.packed.kernels;
     const auto& panels = kernels.multiply[block.width == shape_.panel.width ? 1 : 0];
     const Index tile_rows = shape_.panel.tile_rows, place = tiling_.places[number];
-    const Kind kind = work_.finish.kind;
     // Sums that a kernel finishes go straight from registers to the target, where that takes them as they are.
-    const bool finished = last && (kind == Kind::linear || kind == Kind::relu || kind == Kind::leaky_relu);
+    const bool finished = last && work_.finish.in_registers();
     const bool direct = finished && place != Tiling::scattered;
     const bool far = first_block && t.channels * static_cast<Index>(sizeof(C)) >= far_pixels;
     if (finished && !(direct && all_whole_)) {

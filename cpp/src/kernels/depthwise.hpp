@@ -42,12 +42,24 @@ void depthwise(const Tile<typename V::value>& t, Index m) {
     }
 }
 
+/// Finishes n sums that are not finished in registers, and stores them as S.
+template <class V, class S>
+void finish_row(const typename V::value* sums, const typename V::value* bias, S* out, Index n,
+                Finish<typename V::value> how) {
+    constexpr Index W = V::width;
+    for (Index i = 0; i < n; i += W) {
+        auto sum = V::load(sums + i);
+        if (bias != nullptr) sum = sum + V::load(bias + i);
+        sum = activate<V>(sum, how);
+        n - i < W ? store_some_as<V>(out + i, sum, n - i) : store_as<V>(out + i, sum);
+    }
+}
+
 /// M rows of a line from `row` on, times NV vectors, of which the last has `last` real columns, from column n on, that
 /// are stored as S.
 template <class V, class S, int M, int NV>
 inline TCONV_INLINE void depthwise_rows(const LineTile<typename V::value>& t, Index row, Index n, Index last) {
     using T = typename V::value;
-    using Kind = Activation::Kind;
     constexpr int W = V::width;
     typename V::reg sum[M][NV];
     const auto each_sum = [&](const auto& use) TCONV_INLINE {
@@ -75,27 +87,20 @@ inline TCONV_INLINE void depthwise_rows(const LineTile<typename V::value>& t, In
             x += row_step;
         });
     }
-    if (t.out == nullptr) {
-        each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
-        return;
-    }
-    finish_sums<V>(sum, t.bias == nullptr ? nullptr : t.bias + n, t.finish);
-    S* const out = static_cast<S*>(t.out) + row * t.out_step + t.runs->place + n;
+    S* const out = t.out == nullptr ? nullptr : static_cast<S*>(t.out) + row * t.out_step + t.runs->place + n;
+    const T* const bias = t.bias == nullptr ? nullptr : t.bias + n;
     const bool whole = NV > 1 || last == W;
-    if (t.finish.kind == Kind::linear || t.finish.kind == Kind::relu || t.finish.kind == Kind::leaky_relu) {
-        each_sum([&](auto m, auto v) TCONV_INLINE {
-            S* const to = out + m * t.out_step + v * W;
-            whole ? store_as<V>(to, sum[m][v]) : store_some_as<V>(to, sum[m][v], last);
-        });
+    if (out == nullptr || !t.finish.in_registers()) {
+        each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
+        for (Index m = 0; m < M && out != nullptr; ++m)
+            finish_row<V>(c + m * t.c_stride, bias, out + m * t.out_step, whole ? NV * W : last, t.finish);
         return;
     }
-    each_sum([&](auto m, auto v) TCONV_INLINE { V::store(c + m * t.c_stride + v * W, sum[m][v]); });
-    for (Index m = 0; m < M; ++m)
-        for (Index v = 0; v < NV; ++v) {
-            const auto finished = activate<V>(V::load(c + m * t.c_stride + v * W), t.finish);
-            S* const to = out + m * t.out_step + v * W;
-            whole ? store_as<V>(to, finished) : store_some_as<V>(to, finished, last);
-        }
+    finish_sums<V>(sum, bias, t.finish);
+    each_sum([&](auto m, auto v) TCONV_INLINE {
+        S* const to = out + m * t.out_step + v * W;
+        whole ? store_as<V>(to, sum[m][v]) : store_some_as<V>(to, sum[m][v], last);
+    });
 }
 
 /// All columns of M rows.

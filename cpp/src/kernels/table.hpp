@@ -26,6 +26,12 @@ template <class T>
 struct Finish {
     Activation::Kind kind = Activation::Kind::linear;
     T alpha = 0;
+
+    /// Linear, relu or leaky_relu, which sums in registers are finished by; any other takes them from memory.
+    bool in_registers() const {
+        return kind == Activation::Kind::linear || kind == Activation::Kind::relu ||
+               kind == Activation::Kind::leaky_relu;
+    }
 };
 
 /// One step of a product: `m` rows times a panel of packed columns,
@@ -47,7 +53,7 @@ struct Tile {
     Index columns;         // of the width that are real: stored to out
     const T* bias;         // [width], added before out; or nullptr
     const T* outside;      // of dots: a row that points here is of zeros; a single one is left out
-    Finish<T> finish;      // linear, relu or leaky_relu when out is given
+    Finish<T> finish;      // in registers when out is given
 };
 
 /// Columns that lie side by side in the target: as far as `place` from where their row is stored.
@@ -98,7 +104,7 @@ struct PlaneTile {
     T* c;
     Index c_stride;
     bool load;         // continue the sums in c
-    bool last;         // finish them: add the bias, if there is one, and apply linear, relu or leaky_relu
+    bool last;         // add the bias, if there is one, and finish them in registers
     const T* bias;     // [n], or nullptr
     Finish<T> finish;  // anything else is left to Kernels::finish
     /// Unless outs is nullptr, the last sums, of `rows` pixels (a vector at least; vectors don't count then), go there
