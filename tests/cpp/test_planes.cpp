@@ -55,6 +55,10 @@ const std::vector<Problem>& plane_problems() {
         in_planes("long lines of groups", 2, 12, 54, 3, {cropped(4, 2, 2), cropped(66, 2, 2)}),
         in_planes("long lines, pixels apart", 1, 3, 9, 1, {cropped(6, 4, 2, 1, 1), cropped(70, 4, 2, 1, 1)}),
         in_planes("long lines, pixels apart, groups", 2, 6, 12, 2, {cropped(5, 2, 1), cropped(67, 4, 2, 3, 1)}),
+        in_planes("long lines, windows apart, groups", 1, 2, 18, 2, {cropped(100, 4, 2, 1, 1)}),
+        in_planes("long lines, windows apart", 1, 3, 19, 1, {cropped(90, 4, 2, 1, 1)}),
+        in_planes("long lines, windows apart, of several axes", 2, 4, 50, 2,
+                  {cropped(16, 4, 2, 1, 1), cropped(67, 4, 2, 1, 1)}),
         in_planes("long lines of a volume", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(65, 2, 2)}),
         in_planes("four axes", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(3, 1, 1), cropped(25, 2, 2)}),
     };

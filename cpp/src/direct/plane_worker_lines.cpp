@@ -29,8 +29,9 @@ bool PlaneWorker<T>::alike(const PlaneRun& one, const PlaneRun& other) const {
     const PlaneColumn& column = grid_.run_columns[one.first];
     const PlaneColumn& another = grid_.run_columns[other.first];
     const auto panel = [this](const PlaneColumn& c) { return shape_.blocks[grid_.weights[c.weights].block].panel; };
-    bool same = column.window == another.window && one.last - one.first == other.last - other.first &&
-                panel(column) == panel(another);
+    bool same = one.last - one.first == other.last - other.first && panel(column) == panel(another);
+    for (std::size_t q = 0; same && one.first + q < one.last; ++q)
+        same = grid_.run_columns[one.first + q].window == grid_.run_columns[other.first + q].window;
     for (std::size_t a = 0; a < rank_; ++a) {
         const PlanePhase& phase = grid_.phases[a + 1 < rank_ ? one.phase + a : column.phase];
         const PlanePhase& that = grid_.phases[a + 1 < rank_ ? other.phase + a : another.phase];
@@ -82,8 +83,10 @@ void PlaneWorker<T>::multiply_runs(std::size_t first_run, std::size_t last_run) 
     t.storage = storage_of<T>;
     t.run = static_cast<Index>(first.last - first.first);
     t.rows = rows.end - rows.begin;
-    const auto start_of = [&](std::size_t q) {
-        return starts_[q] - grid_.run_columns[first.first + q].slot * grid_.lanes + rows.begin;
+    const auto start_of = [&](std::size_t q) {  // from the pixels of the first column's window
+        const PlaneColumn& column = grid_.run_columns[first.first + q];
+        const Index window_first = std::max(box_first_[rank_], grid_.ranges[(column.window + 1) * rank_ - 1].first);
+        return starts_[q] - column.slot * grid_.lanes + rows.begin + window_first - first_[rank_ - 1];
     };
     const Index start = start_of(0);
     if (t.run == 2) t.apart = start_of(1) - start;
