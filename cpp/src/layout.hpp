@@ -16,6 +16,11 @@ struct Layout {
     Layout(DataFormat format, Index channels, const std::vector<Index>& extents);
 };
 
+/// The same where there is one channel on both sides, which lies in planes either way.
+inline DataFormat format_of(DataFormat format, Index in_channels, Index filters) {
+    return in_channels == 1 && filters == 1 ? DataFormat::channels_first : format;
+}
+
 /// One number of each axis.
 template <class Along>
 std::vector<Index> extents_of(const std::vector<Along>& axes, Index Along::* extent) {

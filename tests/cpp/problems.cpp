@@ -170,9 +170,10 @@ Problem random(std::uint64_t seed) {
     const Index rank = one_of({1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5, 6});
     const Index extent = std::vector<Index>{19, 9, 5, 3, 2, 2}[static_cast<std::size_t>(rank - 1)];
     const Index taps = rank <= 2 ? 7 : rank == 3 ? 4 : 3;
+    const bool lines = rank <= 2 && below(4) == 0;  // long ones
     for (Index a = 0; a < rank; ++a) {
         Axis axis;
-        axis.in = between(1, extent);
+        axis.in = lines && a + 1 == rank ? between(60, 140) : between(1, lines ? 5 : extent);
         axis.kernel = between(1, taps);
         axis.stride = below(8) == 0 ? between(4, 9) : between(1, rank <= 3 ? 4 : 2);
         axis.dilation = below(2) == 0 ? 1 : between(1, 4);
@@ -189,13 +190,13 @@ Problem random(std::uint64_t seed) {
                 axis = resolve(spec, Padding::crop(-below(4), -below(4)));
                 break;
             default:
-                axis.out = between(below(8) == 0 ? 0 : 1, extent * 3);
+                axis.out = between(below(8) == 0 ? 0 : 1, std::max(extent, axis.in) * 3);
                 axis.crop = between(-5, extent + axis.kernel);
         }
         g.axes.push_back(axis);
     }
-    const std::vector<Index> counts = rank <= 2 ? std::vector<Index>{1, 2, 3, 5, 6, 8, 11, 15, 16, 17, 33, 64}
-                                                : std::vector<Index>{1, 2, 3, 6, 8, 15, 17};
+    const std::vector<Index> counts = rank <= 2 && !lines ? std::vector<Index>{1, 2, 3, 5, 6, 8, 11, 15, 16, 17, 33, 64}
+                                                          : std::vector<Index>{1, 2, 3, 6, 8, 15, 17};
     g.batch = one_of({1, 1, 2, 3});
     if (below(3) != 0) {
         g.in_channels = one_of(counts);
@@ -203,7 +204,7 @@ Problem random(std::uint64_t seed) {
     } else {
         g.groups = one_of({2, 3, 5, 8, 17});
         g.in_channels = g.groups * one_of({1, 1, 2, 5});
-        g.filters = g.groups * one_of({1, 1, 2, 4});
+        g.filters = g.groups * one_of({1, 1, 2, 4, 9});
     }
     p.bias = below(3) != 0;
     p.format = below(2) == 0 ? DataFormat::channels_last : DataFormat::channels_first;

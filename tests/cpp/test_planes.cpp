@@ -89,11 +89,33 @@ void check_planes(const Problem& p, std::uint64_t seed) {
     for (const Isa isa : available_isas()) {
         const harness::Subject subject(std::string(name(isa)) + "/" + type_name<T>() + ", " + describe(p));
         const Plan<T, dynamic> plan = plan_of(p, tensors, isa, 1);
-        CHECK(plan.describe().find("in planes") != std::string::npos);
+        // Few channels may fill vectors that are short.
+        if (p.format == DataFormat::channels_first || isa != Isa::generic)
+            CHECK(plan.describe().find("in planes") != std::string::npos);
         const std::vector<T> y = run(plan, p, tensors);
         check_close(expected, p.activation, y);
         for (const int threads : {2, 5}) CHECK(same_bits(run(plan_of(p, tensors, isa, threads), p, tensors), y));
     }
+}
+
+/// So few channels in a group that pixels are turned: groups that fill lines of the cache and that don't, one and many
+/// examples in a box, phases in one window and in several, a channel alone.
+const std::vector<Problem>& thin_problems() {
+    static const std::vector<Problem> all = {
+        problem("groups of four", 2, 32, 32, 8, {cropped(9, 3, 1, 1, 1), cropped(22, 3, 1, 1, 1)}),
+        problem("groups of three and five", 1, 21, 35, 7, {cropped(13, 4, 2, 1, 1), cropped(21, 4, 2, 1, 1)}),
+        problem("two filters for each channel", 1, 37, 74, 37, {cropped(14, 3, 2, 1, 0), cropped(19, 3, 2, 0, 1)}),
+        problem("one filter for two channels", 3, 38, 19, 19, {cropped(70, 4, 2, 1, 1)}),
+        problem("small images", 9, 36, 36, 9, {cropped(5, 3, 1, 1, 1), cropped(4, 3, 1, 1, 1)}),
+        problem("gaps and crops", 2, 12, 12, 4, {cropped(15, 3, 5), cropped(16, 7, 2, 9, 4)}),
+        problem("stride and dilation", 1, 10, 15, 5, {cropped(20, 3, 2, 0, 0, 2), cropped(37, 3, 3, 0, 0, 2)}),
+        problem("one channel to five", 2, 1, 5, 1, {cropped(12, 3, 1, 1, 1), cropped(31, 3, 1, 1, 1)}),
+        problem("one channel to one", 2, 1, 1, 1, {cropped(12, 5, 2, 1, 1), cropped(31, 5, 2, 1, 1)}),
+        problem("many phases", 1, 6, 18, 3, {cropped(65, 24, 8, 8, 8)}),
+        problem("volume", 1, 12, 12, 4, {cropped(4, 3, 1, 1, 1), cropped(5, 3, 2, 1, 1), cropped(19, 3, 2, 1, 1)}),
+        problem("beyond the input", 1, 6, 8, 2, {{15, 47, 3, 2, 1, -9}, {60, 119, 4, 2, 1, 6}}),
+    };
+    return all;
 }
 
 /// A tensor (batch, channels, pixels) as (batch, pixels, channels).
@@ -121,6 +143,17 @@ TEST("planes/every edge") {
         p.bias = false;
         p.activation = {Activation::Kind::leaky_relu, 0.2};
         check_planes<float>(p, 5);
+    }
+}
+
+// Channels last, the numbers of the planes that channels first would have.
+TEST("planes/thin channels") {
+    const auto& kinds = problems::activations();
+    for (std::size_t i = 0; i < thin_problems().size(); ++i) {
+        Problem p = thin_problems()[i];
+        for_each_type([&]<class T>() { check_planes<T>(p, 6); });
+        p.activation = kinds[1 + i % (kinds.size() - 1)];
+        for_each_type([&]<class T>() { check_planes<T>(p, 7); });
     }
 }
 

@@ -10,6 +10,7 @@
 #include "checked.hpp"
 #include "dispatch.hpp"
 #include "finite.hpp"
+#include "layout.hpp"
 #include "parallel.hpp"
 
 namespace tconv::detail {
@@ -23,6 +24,10 @@ constexpr double per_row = 160, per_tap = 64, per_scattered = 16;
 constexpr double slower_dots = 1.1, per_lane = 6, wasted_rows = 1.1;
 // Of narrower vectors, or the best ones it is: fast algorithms and sums of many rows fill those.
 constexpr double least_gain = 1.05;
+// Of thin products: turning a number, a product in planes beside one in panels, and what the whole has to gain.
+constexpr double per_turned = 16, slower_planes = 1.15, least_thin_gain = 1.1;
+// A product of one group whose vectors are as full as that is not thin.
+constexpr double full_vectors = 1.2;
 // Columns of a depthwise block.
 constexpr Index depthwise_columns = 64;
 
@@ -97,6 +102,23 @@ void Columns::choose_windows() {
             form = how;
         }
     }
+    bool shifted = true;  // rows' pixels follow each other
+    for (const Axis& axis : axes) shifted = shifted && (direction == Direction::forward || axis.stride == 1);
+    thin = shifted && source_channels <= panel.width / 2 && target_channels * product_groups > 1 && thin_in(1, 1);
+}
+
+bool Columns::thin_in(double lanes, double pixels) const {
+    const Index vector = panel.width / 2;
+    double products = 0, spread = 0, turned = static_cast<double>(source_channels) * pixels;
+    for (const Window& window : windows) {
+        const Index columns = static_cast<Index>(window.members.size()) * target_channels;
+        products += static_cast<double>(window.taps * source_channels * columns);
+        spread += static_cast<double>(window.taps * (form == Form::dots ? round_up(source_channels, vector) * columns
+                                                                        : source_channels * round_up(columns, vector)));
+        turned += static_cast<double>(columns);
+    }
+    if (product_groups == 1 && spread < products * full_vectors) return false;
+    return (products * lanes * slower_planes + turned * per_turned) * least_thin_gain < time;
 }
 
 void Columns::make_steps() {
@@ -140,7 +162,8 @@ Columns columns_for(const Geometry<dynamic>& g, Direction direction, Isa isa, Da
     Columns columns(g, direction, panel);
     if (other == panel.isa) return columns;
     Columns narrow(g, direction, kernels_for<C>(other));
-    if (format == DataFormat::channels_first && narrow.form == Form::dots) return columns;
+    const bool planes = format_of(format, g.in_channels, g.filters) == DataFormat::channels_first;
+    if (columns.thin || (planes && narrow.form == Form::dots)) return columns;
     return narrow.time * least_gain < columns.time ? narrow : columns;
 }
 template Columns columns_for<float>(const Geometry<dynamic>&, Direction, Isa, DataFormat);

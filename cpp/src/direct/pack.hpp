@@ -53,6 +53,7 @@ struct Columns {
     std::vector<Block> blocks;                // by window
     Index group_weights = 0, group_bias = 0;  // numbers from one product group to the next
     double time = 0;                          // of a row in all windows, in products, as their choice sees it
+    bool thin = false;                        // so few channels that pixels may better be turned: see thin_in
 
     Columns(const Geometry<dynamic>& g, Direction direction, const PanelShape& panel);
 
@@ -65,6 +66,9 @@ struct Columns {
     }
     /// Numbers that a step has for each column, padding included.
     Index depth(const Step& step) const;
+    /// Whether vectors along pixels, turned from channels side by side and back, take less time than vectors of
+    /// channels, which are not full, where so many lanes are computed and so many pixels are turned for each row.
+    bool thin_in(double lanes, double pixels) const;
     Index products(const Step& step) const { return (step.last_tap - step.first_tap) * depth(step); }
     Index products(const Block& block) const {
         Index all = 0;
@@ -80,7 +84,7 @@ struct Columns {
 };
 
 /// Columns for the kernels of `isa`; for those of its `narrower` one, if they take less time, where it is Isa::best.
-/// Few columns, channels first, keep the best ones: their vectors lie along pixels.
+/// Few columns, channels first, and thin ones keep the best ones: their vectors lie along pixels.
 template <class C>
 Columns columns_for(const Geometry<dynamic>& g, Direction direction, Isa isa, DataFormat format);
 

@@ -78,7 +78,8 @@ Span span_of(const std::vector<Window>& windows, std::size_t axis, const AxisMap
 }  // namespace
 
 bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, DataFormat format) {
-    if (format != DataFormat::channels_first || columns.form == Form::depthwise || columns.blocks.empty()) return false;
+    if (columns.form == Form::depthwise || columns.blocks.empty()) return false;
+    if (format == DataFormat::channels_last && !columns.thin) return false;
     double rows = 1, own_rows = 1, lanes = 0, numbers = 1, taps = 0;
     bool whole = true;
     for (const AxisMap& map : maps)
@@ -102,6 +103,7 @@ bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, 
     if (whole) lanes = numbers;  // as of one example between others
     for (std::size_t w = 0; w < columns.windows.size(); ++w)
         taps += static_cast<double>(columns.windows[w].taps) * static_cast<double>(columns.windows[w].members.size());
+    if (format == DataFormat::channels_last) return columns.thin_in(lanes / own_rows, numbers / own_rows);
     return lanes <= most_waste * own_rows &&
            (numbers - rows) * per_gathered <=
                own_rows * (taps * static_cast<double>(columns.target_channels) + per_row);
@@ -113,20 +115,25 @@ PlaneGrid::PlaneGrid(const Columns& columns_, const std::vector<AxisMap>& maps_,
       maps(maps_),
       rank(maps_.size()),
       batch(batch_),
+      channels_last(format == DataFormat::channels_last),
       source(format, columns_.source_channels * columns_.product_groups, extents_of(maps_, &AxisMap::source_extent)),
       target(format, columns_.target_channels * columns_.product_groups, extents_of(maps_, &AxisMap::target_extent)) {
     find_rows();
     if (products() < serial_products) threads = 1;
+    if (channels_last) {
+        const Index least = std::min(columns.source_channels, columns.target_channels);
+        together = std::min(columns.product_groups, ceil_div(line_bytes / sum_bytes, least));
+    }
     Index all = 0;
     for (const Window& window : columns.windows)
         all += static_cast<Index>(window.members.size()) * columns.target_channels;
-    bool lie = !converted;  // all pixels where planes would have them
+    bool lie = !converted && !channels_last;  // all pixels where planes would have them
     for (std::size_t a = 0; a < rank; ++a)
         lie = lie && spread[a] == 0 && first[a] + low[a] >= 0 && first[a] + rows[a] + low[a] <= maps[a].source_extent;
     in_place = lie && all <= few_columns;
     cut_boxes(sum_bytes, threads, lie && !in_place && is_panel(sum_bytes));
     const Index apart = source.channel * sum_bytes;  // planes that meet in a cache push each other out
-    inside = !in_place && !converted && all <= few_columns && rank == 1 && boxes.size()[0] == 1 &&
+    inside = !in_place && !converted && !channels_last && all <= few_columns && rank == 1 && boxes.size()[0] == 1 &&
              columns.source_channels <= cache_ways * (cache_page / std::gcd(apart, cache_page));
     find_phases();
     make_groups(sum_bytes);
@@ -193,7 +200,7 @@ void PlaneGrid::make_groups(Index sum_bytes) {
         const std::vector<std::vector<Phase>>& members = columns.windows[w].members;
         for (std::size_t m = 0; m < members.size(); ++m) {
             std::vector<Index> key;
-            for (std::size_t a = 0; a + 1 < rank; ++a) key.push_back(members[m][a].residue);
+            for (std::size_t a = 0; a + (channels_last ? 0 : 1) < rank; ++a) key.push_back(members[m][a].residue);
             const PlanePhase& phase = phases[first_phases[w] + m * rank + rank - 1];
             lines[std::move(key)][phase.place / target.axes[rank - 1]] = {0, w, m,
                                                                           first_phases[w] + m * rank + rank - 1, 0};
@@ -218,21 +225,21 @@ void PlaneGrid::make_groups(Index sum_bytes) {
         column_products = std::max(column_products, window.taps * columns.source_channels);
     const Index most_columns = column_products > deep_products
                                    ? deep_columns
-                                   : std::clamp<Index>(sums_bytes / (lanes * sum_bytes), 8, deep_columns);
-    const auto together = static_cast<std::size_t>(std::max<Index>(most_columns / (of_line * channels), 1));
+                                   : std::clamp<Index>(sums_bytes / (lanes * together * sum_bytes), 8, deep_columns);
+    const auto some = static_cast<std::size_t>(std::max<Index>(most_columns / (of_line * channels), 1));
     Index most = std::max<Index>(most_columns / of_line, 1);
     for (const Index whole : {columns.panel.width, Index(4)})
         if (most > whole) {
             most -= most % whole;
             break;
         }
-    const Index parts = together > 1 ? 1 : ceil_div(channels, most);
+    const Index parts = some > 1 || channels_last ? 1 : ceil_div(channels, most);
     for (Index part = 0; part < parts; ++part) {
         // Whole blocks, where there are any.
         const auto cut_at = [&](Index p) { return std::min(channels, parts == 1 ? p * channels : p * most); };
-        for (std::size_t o = 0; o < outer.size(); o += together)
+        for (std::size_t o = 0; o < outer.size(); o += some)
             add_group({outer.begin() + static_cast<std::ptrdiff_t>(o),
-                       outer.begin() + static_cast<std::ptrdiff_t>(std::min(o + together, outer.size()))},
+                       outer.begin() + static_cast<std::ptrdiff_t>(std::min(o + some, outer.size()))},
                       cut_at(part), cut_at(part + 1));
     }
 }
@@ -250,7 +257,7 @@ void PlaneGrid::add_group(const std::vector<Runs>& outer, Index first_channel, I
             for (const PlaneColumn& column : run)
                 for (Index c = first_channel; c < last_channel; ++c)
                     slots[{column.window, static_cast<Index>(column.member) * channels + c}] = 0;
-    PlaneGroup group{pieces.size(), 0, runs.size(), 0, static_cast<Index>(slots.size()), true};
+    PlaneGroup group{pieces.size(), 0, runs.size(), 0, static_cast<Index>(slots.size()), !channels_last};
     const std::size_t first_weights = weights.size();
     Index slot = 0;
     for (auto& [key, number] : slots) {
@@ -258,7 +265,8 @@ void PlaneGrid::add_group(const std::vector<Runs>& outer, Index first_channel, I
         const std::size_t block = first_blocks[window] + static_cast<std::size_t>(column / columns.block_columns);
         const Index place = column % columns.block_columns;
         const Index panel = columns.blocks[block].panel;
-        if (pieces.size() == group.first_piece || pieces.back().window != window || pieces.back().panel != panel)
+        if (pieces.size() == group.first_piece || pieces.back().window != window || pieces.back().panel != panel ||
+            (channels_last && column % channels == first_channel))
             pieces.push_back({window, panel, weights.size(), weights.size(), slot});
         weights.push_back({block, place});
         ++pieces.back().last;
@@ -340,7 +348,8 @@ void PlaneGrid::cut_boxes(Index sum_bytes, int threads, bool images_are_panels) 
     double least = 0;
     const auto look = [&](Index most) {
         cut(most);
-        if (!in_place && most > vectors_together && plane * columns.source_channels * sum_bytes > most_bytes) return;
+        if (!in_place && most > vectors_together && plane * together * columns.source_channels * sum_bytes > most_bytes)
+            return;
         const double time = time_of_boxes(threads);
         if (least > 0 && time >= least) return;
         best = most;
@@ -349,7 +358,7 @@ void PlaneGrid::cut_boxes(Index sum_bytes, int threads, bool images_are_panels) 
     Index all = batch;
     for (const Index n : rows) all *= n;
     Index of_row = 0;  // bytes of sums
-    for (const detail::Block& block : columns.blocks) of_row += block.columns * sum_bytes;
+    for (const detail::Block& block : columns.blocks) of_row += block.columns * together * sum_bytes;
     const Index largest = std::min(std::clamp(sums_bytes / std::max<Index>(of_row, 1), most_rows, most_rows_of_few),
                                    round_up(all, vectors_together));
     if (threads == 1 && all <= largest) look(all);  // one box, unless it is too large
@@ -384,7 +393,7 @@ double PlaneGrid::time_of_boxes(int threads) const {
     const double together = whole ? points : std::ceil(static_cast<double>(lanes) / width) * width;
     const double sums = (together + per_weight) * static_cast<double>(columns.group_weights);
     const double box = sums + gathers * gather + static_cast<double>(slices) * per_unit;
-    const double units = count * static_cast<double>(columns.product_groups * slices);
+    const double units = count * static_cast<double>(bundles() * slices);
     const bool even = count * points == all && std::fmod(units, threads) == 0;
     return box * all / points * static_cast<double>(columns.product_groups) / threads +
            (even || threads == 1 ? 0 : box / static_cast<double>(slices) / 2);
@@ -392,7 +401,7 @@ double PlaneGrid::time_of_boxes(int threads) const {
 
 /// Parts of the columns, so that there is enough to do for the threads.
 Index PlaneGrid::slices_for(int threads) const {
-    const Index units = std::max<Index>(boxes.count() * columns.product_groups, 1);
+    const Index units = std::max<Index>(boxes.count() * bundles(), 1);
     return threads > 1 ? ceil_div(4 * threads, units) : 1;
 }
 
@@ -423,9 +432,7 @@ Index PlaneGrid::turned_step(const detail::Block& block) const {
     return round_up(columns.products(block), vectors_together) + vectors_together / 4;
 }
 
-Index PlaneGrid::units() const {
-    return boxes.count() * static_cast<Index>(slices.size() - 1) * columns.product_groups;
-}
+Index PlaneGrid::units() const { return boxes.count() * static_cast<Index>(slices.size() - 1) * bundles(); }
 
 Index PlaneGrid::panel_lines() const {
     Index lines = boxes.size()[0];

@@ -1,4 +1,5 @@
-// How a product is cut whose pixels and outputs lie in planes, a channel each: boxes of rows, groups of columns.
+// How a product is cut whose pixels and outputs lie in planes, a channel each, or are turned to lie so: boxes of rows,
+// groups of columns.
 #pragma once
 
 #include <utility>
@@ -62,6 +63,7 @@ struct PlaneGrid {
     std::vector<AxisMap> maps;
     std::size_t rank;
     Index batch;
+    bool channels_last;  // pixels and sums are turned
     Layout source, target;
     std::vector<Index> renamed;                   // [window*rank + axis] how much more than it is a row is called
     std::vector<std::pair<Index, Index>> ranges;  // [window*rank + axis] its rows
@@ -75,6 +77,7 @@ struct PlaneGrid {
     std::vector<PlanePhase> phases;               // [window] [member][axis], as columns and runs name them
     std::vector<PlaneGroup> groups;
     std::vector<std::size_t> slices;  // the first group of each, and the end
+    Index together = 1;               // product groups whose pixels and sums are turned together
     Boxes boxes;                      // of rows: (batch, axes...)
     bool in_place = false;            // pixels are read where they are
     bool inside = false;              // they are in boxes around which there are others
@@ -93,6 +96,8 @@ struct PlaneGrid {
     static bool suits(const detail::Columns& columns, const std::vector<AxisMap>& maps, DataFormat format);
 
     Index units() const;
+    /// Product groups, so many together.
+    Index bundles() const { return (columns.product_groups + together - 1) / together; }
     /// From one column's weights that lie side by side to the next one's.
     Index turned_step(const detail::Block& block) const;
     /// Lines of a panel's plane.

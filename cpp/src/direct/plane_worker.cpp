@@ -29,7 +29,7 @@ PlaneWorker<T>::PlaneWorker(const PlaneWork<T>& work, Carver& carver)
     for (const PlaneRun& r : grid_.runs) run = std::max(run, static_cast<Index>(r.last - r.first));
     box_first_ = carver.take<Index>(axes + 1);
     box_last_ = carver.take<Index>(axes + 1);
-    panel_ = carver.take<C>((grid_.in_place ? grid_.lanes : grid_.plane) * shape_.source_channels);
+    panel_ = carver.take<C>((grid_.in_place ? grid_.lanes : grid_.plane) * shape_.source_channels * grid_.together);
     lines_ = carver.take<Index>(grid_.in_place ? 0 : grid_.panel_lines());
     first_ = carver.take<Index>(axes);
     last_ = carver.take<Index>(axes);
@@ -41,7 +41,11 @@ PlaneWorker<T>::PlaneWorker(const PlaneWork<T>& work, Carver& carver)
     columns_ = carver.take<const C*>(grid_.group_columns);
     bias_ = carver.take<C>(grid_.group_columns);
     outs_ = carver.take<void*>(grid_.group_columns);
-    sums_ = carver.take<C>(grid_.group_columns * grid_.lanes);
+    sums_ = carver.take<C>(grid_.group_columns * grid_.lanes * grid_.together);
+    const Index length = grid_.boxes.size()[rank_] + grid_.spread[rank_ - 1];
+    const bool converted = grid_.channels_last && !std::is_same_v<T, C>;
+    rows_ = carver.take<C>(
+        converted ? length * grid_.together * std::max(shape_.source_channels, shape_.target_channels) : 0);
     from_ = carver.take<const C*>(run);
     starts_ = carver.take<Index>(run);
     run_rows_ = carver.take<Range>(run);
@@ -50,12 +54,17 @@ PlaneWorker<T>::PlaneWorker(const PlaneWork<T>& work, Carver& carver)
 template <class T>
 void PlaneWorker<T>::compute(Index unit) {
     locate(unit);
+    const Index box = bundle_ * grid_.boxes.count() + unit % grid_.boxes.count();
+    if (grid_.channels_last) {
+        compute_bundle(box == gathered_);
+        gathered_ = box;
+        return;
+    }
     if (grid_.in_place) {
         if constexpr (std::is_same_v<T, C>) find_in_place();
     } else if (!find_inside()) {
         pixels_ = panel_;
         plane_step_ = grid_.plane;
-        const Index box = group_ * grid_.boxes.count() + unit % grid_.boxes.count();
         if (box != gathered_) gather();
         gathered_ = box;
     }
@@ -82,7 +91,8 @@ void PlaneWorker<T>::locate(Index unit) {
     const auto slice = static_cast<std::size_t>(unit % slices);
     first_group_ = grid_.slices[slice];
     last_group_ = grid_.slices[slice + 1];
-    group_ = unit / slices;
+    group_ = bundle_ = unit / slices * grid_.together;
+    some_ = std::min(grid_.together, shape_.product_groups - bundle_);
 }
 
 /// The pixels of the box where they are; but whole vectors must not reach past the end of the source.
@@ -121,9 +131,9 @@ bool PlaneWorker<T>::find_inside() {
     return std::is_same_v<T, C>;
 }
 
-/// The pixels of the box, plane by plane, with zeros around them.
+/// Where the lines of the box' pixels, and of zeros around them, begin; how many they are.
 template <class T>
-void PlaneWorker<T>::gather() {
+Index PlaneWorker<T>::find_lines() {
     const std::size_t inner = rank_ - 1;
     const std::vector<Index>& size = grid_.boxes.size();
     Index lines = size[0];
@@ -141,6 +151,15 @@ void PlaneWorker<T>::gather() {
         inside = inside && box_first_[0] + rest < box_last_[0];
         lines_[l] = inside ? offset + (box_first_[0] + rest) * grid_.source.batch : -1;
     }
+    return lines;
+}
+
+/// The pixels of the box, plane by plane, with zeros around them.
+template <class T>
+void PlaneWorker<T>::gather() {
+    const std::size_t inner = rank_ - 1;
+    const std::vector<Index>& size = grid_.boxes.size();
+    const Index lines = find_lines();
     const Index length = size[rank_] + grid_.spread[inner], start = box_first_[rank_] + grid_.low[inner];
     const Index begin = std::clamp<Index>(-start, 0, length);
     const Index end = std::clamp<Index>(grid_.maps[inner].source_extent - start, begin, length);
@@ -290,7 +309,7 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
                     if (t.last && work_.bias != nullptr)
                         bias_[n] = work_.bias[group_ * shape_.group_bias + block.bias + column.number];
                 }
-                t.c = sums_ + piece.slot * grid_.lanes;
+                t.c = sums_ + sums_place(piece.slot) * grid_.lanes;
                 kernels.planes(t);
                 if (t.last && !in_registers) finish(t);
             }

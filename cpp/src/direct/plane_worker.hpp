@@ -38,7 +38,11 @@ class PlaneWorker {
     };
 
     void locate(Index unit);
+    Index find_lines();
     void gather();
+    void gather_pixels();
+    void compute_bundle(bool gathered);
+    void store_pixels(const PlaneRun& run);
     void find_in_place();
     bool find_inside();
     bool enter(std::size_t window);
@@ -46,6 +50,7 @@ class PlaneWorker {
     void finish(const PlaneTile<C>& t) const;
     void multiply(const PlaneGroup& group);
     void multiply_step(const Step& step, Index done, bool last, std::size_t first_piece, std::size_t last_piece);
+    Index sums_place(Index slot) const;
     const C* group_weights() const;
     Index weights_place(const PlaneWeights& column, Index depth, Index product) const;
     void step_weights(Index panel, Index depth, PlaneTile<C>& t) const;
@@ -69,7 +74,8 @@ class PlaneWorker {
     bool early_;  // the target's lines are asked for before the sums are computed
 
     // The unit.
-    Index group_ = 0;
+    Index group_ = 0;              // of products
+    Index bundle_ = 0, some_ = 1;  // the first of those that are turned together, and how many they are
     std::size_t first_group_ = 0, last_group_ = 0;
     Index *box_first_, *box_last_;  // [batch, axes...]; rows from the grid's first ones
 
@@ -88,12 +94,20 @@ class PlaneWorker {
     const C** columns_;           // [column of the piece] its weights
     C* bias_;                     // [column of the piece]
     void** outs_;                 // [line of the group's columns] where the first row is stored
-    C* sums_;                     // [column of the group][lane]
+    C* sums_;                     // [column of the group][lane], or [member of it][product group][column][lane]
+    C* rows_;                     // [pixel][channel] of a line that is turned, or nullptr
     Index lane_ = 0, place_ = 0;  // of a run: its first row, without the last axis, in a column and in the target
     const C** from_;              // [column of a run] where its numbers begin
     Index* starts_;               // [column of a run] the same, of row 0 of the box' first line
     Range* run_rows_;             // [column of a run] its rows in the box, along the last axis
 };
+
+/// Where the sums of a column are; see sums_.
+template <class T>
+inline Index PlaneWorker<T>::sums_place(Index slot) const {
+    const Index column = slot % shape_.target_channels;
+    return (slot - column) * grid_.together + (group_ - bundle_) * shape_.target_channels + column;
+}
 
 /// The weights of the product group.
 template <class T>

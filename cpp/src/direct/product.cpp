@@ -56,6 +56,7 @@ Product<T>::Product(const detail::Packed<T>& packed, const std::vector<AxisMap>&
     bool empty = batch == 0 || packed.target_channels == 0;  // or the walk over nothing may be long
     for (const AxisMap& map : maps) empty = empty || map.target_extent == 0;
     if (empty) return;
+    format = format_of(format, packed.in_channels, packed.filters);
     using C = compute_t<T>;
     const Index bytes = static_cast<Index>(sizeof(C));
     Carver counter(nullptr);

@@ -268,7 +268,7 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
         decision.why = "nothing to save";
         return decision;
     }
-    if (!must && columns.source_channels < least_channels) {
+    if (!must && (columns.source_channels < least_channels || (columns.thin && !planes))) {
         decision.why = "too few channels";
         return decision;
     }
