@@ -59,6 +59,8 @@ const std::vector<Problem>& plane_problems() {
         in_planes("long lines, windows apart", 1, 3, 19, 1, {cropped(90, 4, 2, 1, 1)}),
         in_planes("long lines, windows apart, of several axes", 2, 4, 50, 2,
                   {cropped(16, 4, 2, 1, 1), cropped(67, 4, 2, 1, 1)}),
+        in_planes("depthwise", 2, 70, 70, 70, {cropped(14, 4, 2, 1, 1), cropped(29, 4, 2, 1, 1)}),
+        in_planes("depthwise, long lines", 1, 5, 5, 5, {cropped(6, 3, 1, 1, 1), cropped(80, 5, 2, 2, 1)}),
         in_planes("long lines of a volume", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(65, 2, 2)}),
         in_planes("four axes", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(3, 1, 1), cropped(25, 2, 2)}),
     };

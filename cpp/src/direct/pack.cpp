@@ -55,6 +55,21 @@ Columns::Columns(const Geometry<dynamic>& g, Direction direction_, const PanelSh
     make_blocks();
 }
 
+Columns Columns::by_channel() const {
+    Columns one = *this;
+    one.product_groups = target_channels;
+    one.source_channels = one.target_channels = 1;
+    one.group_bias = 0;
+    one.blocks.clear();
+    one.make_blocks();
+    one.group_weights = 0;
+    for (detail::Block& block : one.blocks) {
+        block.panel = 1;
+        one.group_weights += one.products(block);
+    }
+    return one;
+}
+
 Index Columns::depth(const Step& step) const {
     const Index channels = step.last_channel - step.first_channel;
     return form == Form::dots ? round_up(channels, panel.width / 2) : channels;

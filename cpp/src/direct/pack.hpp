@@ -43,7 +43,7 @@ struct Columns {
     Index groups = 1, in_channels = 1, filters = 1;  // as the user counts
     std::vector<Axis> axes;                          // kernel, stride and dilation are meant
     Form form = Form::panels;
-    Index product_groups = 1;                        // products of the same shape; 1 when depthwise
+    Index product_groups = 1;                        // products of the same shape; 1 when depthwise, but of by_channel
     Index source_channels = 1, target_channels = 1;  // of a product
     PanelShape panel{};                              // of the micro-kernels
     Index block_columns = 1;                         // of all blocks but a window's last one
@@ -56,6 +56,9 @@ struct Columns {
     bool thin = false;                        // so few channels that pixels may better be turned: see thin_in
 
     Columns(const Geometry<dynamic>& g, Direction direction, const PanelShape& panel);
+
+    /// The same, depthwise, as a product of each channel, for planes.
+    Columns by_channel() const;
 
     /// Throws ShapeError when the packed kernel doesn't fit the geometry.
     void demand_fit(const Geometry<dynamic>& g) const;

@@ -78,7 +78,7 @@ Span span_of(const std::vector<Window>& windows, std::size_t axis, const AxisMap
 }  // namespace
 
 bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, DataFormat format) {
-    if (columns.form == Form::depthwise || columns.blocks.empty()) return false;
+    if (columns.blocks.empty() || (columns.form == Form::depthwise && columns.product_groups == 1)) return false;
     if (format == DataFormat::channels_last && !columns.thin) return false;
     double rows = 1, own_rows = 1, lanes = 0, numbers = 1, taps = 0;
     bool whole = true;
@@ -257,7 +257,7 @@ void PlaneGrid::add_group(const std::vector<Runs>& outer, Index first_channel, I
             for (const PlaneColumn& column : run)
                 for (Index c = first_channel; c < last_channel; ++c)
                     slots[{column.window, static_cast<Index>(column.member) * channels + c}] = 0;
-    PlaneGroup group{pieces.size(), 0, runs.size(), 0, static_cast<Index>(slots.size()), !channels_last};
+    PlaneGroup group{pieces.size(), 0, runs.size(), 0, static_cast<Index>(slots.size()), true};
     const std::size_t first_weights = weights.size();
     Index slot = 0;
     for (auto& [key, number] : slots) {
@@ -293,6 +293,7 @@ void PlaneGrid::add_group(const std::vector<Runs>& outer, Index first_channel, I
 bool PlaneGrid::finishes(const PlaneRun& run) const {
     const auto count = static_cast<Index>(run.last - run.first);
     const PlaneColumn& one = run_columns[run.first];
+    if (channels_last || columns.form == Form::depthwise) return false;
     if (rows.back() < finished_rows || column_products > finished_products || count != maps.back().target_step ||
         (count != 1 && count != 2 && count != 4))
         return false;
@@ -418,12 +419,13 @@ void PlaneGrid::place_turned(Index sum_bytes) {
     Index all_rows = batch;
     for (const Index n : rows) all_rows *= n;
     const Index packed = columns.group_weights * sum_bytes;
-    if (columns.form != Form::panels || all_rows < turned_rows || packed <= kept_bytes) return;
+    const bool apart = columns.form == Form::depthwise;  // packed side by side with other products
+    if (!apart && (columns.form != Form::panels || all_rows < turned_rows || packed <= kept_bytes)) return;
     for (const detail::Block& block : columns.blocks) {
         turned.push_back(turned_numbers);
         turned_numbers += block.panel * turned_step(block);
     }
-    if (turned_numbers * columns.product_groups * sum_bytes <= turned_bytes) return;
+    if (apart || turned_numbers * columns.product_groups * sum_bytes <= turned_bytes) return;
     turned.clear();
     turned_numbers = 0;
 }

@@ -20,7 +20,7 @@ template <class T>
 PlaneWorker<T>::PlaneWorker(const PlaneWork<T>& work, Carver& carver)
     : work_(work),
       grid_(work.grid),
-      shape_(work.packed),
+      shape_(work.grid.columns),
       rank_(work.grid.rank),
       early_(grid_.column_products <= few_products) {
     const Index axes = static_cast<Index>(rank_);

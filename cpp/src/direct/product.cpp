@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 #include "dead_targets.hpp"
 #include "direct/plane_worker.hpp"
@@ -13,7 +14,7 @@ namespace {
 
 /// The bias as the blocks' columns see it.
 template <class T>
-Buffer<compute_t<T>> spread_bias(const detail::Packed<T>& packed, const T* bias) {
+Buffer<compute_t<T>> spread_bias(const detail::Columns& packed, const T* bias) {
     using C = compute_t<T>;
     if (bias == nullptr) return {};
     Buffer<C> spread(packed.group_bias * packed.product_groups);
@@ -35,7 +36,17 @@ Buffer<compute_t<T>> turn_weights(const detail::Packed<T>& packed, const PlaneGr
     using C = compute_t<T>;
     if (grid.turned.empty()) return {};
     const auto blocks = static_cast<Index>(packed.blocks.size());
-    Buffer<C> turned(grid.turned_numbers * packed.product_groups, memory);
+    Buffer<C> turned(grid.turned_numbers * grid.columns.product_groups, memory);
+    if (packed.form == Form::depthwise) {
+        for (const detail::Block& block : packed.blocks)
+            for (Index n = 0; n < block.columns; ++n) {
+                C* const to = turned.data() + (block.first + n) * grid.turned_numbers +
+                              grid.turned[static_cast<std::size_t>(block.window)];
+                const C* const from = packed.weights.data() + block.weights + n;
+                for (Index tap = 0; tap < packed.products(block); ++tap) to[tap] = from[tap * block.panel];
+            }
+        return turned;
+    }
     parallel_for(threads, blocks * packed.product_groups, [&](Index unit, int) {
         const auto number = static_cast<std::size_t>(unit % blocks);
         const Index group = unit / blocks;
@@ -62,8 +73,10 @@ Product<T>::Product(const detail::Packed<T>& packed, const std::vector<AxisMap>&
     Carver counter(nullptr);
     double products = 0;
     Index units = 0;
-    if (packed.finite && PlaneGrid::suits(packed, maps, format)) {
-        planes_.emplace(packed, maps, batch, format, !std::is_same_v<T, C>, bytes, threads);
+    if (packed.form == Form::depthwise && format == DataFormat::channels_first) channels_ = packed.by_channel();
+    const detail::Columns& columns = channels_ ? std::as_const(*channels_) : packed;
+    if (packed.finite && PlaneGrid::suits(columns, maps, format)) {
+        planes_.emplace(columns, maps, batch, format, !std::is_same_v<T, C>, bytes, threads);
         products = planes_->products();
         units = planes_->units();
         PlaneWorker<T>(PlaneWork<T>{packed, *planes_, nullptr, nullptr, nullptr, {}, nullptr}, counter);
@@ -99,7 +112,7 @@ void Product<T>::run(const Work& work, const Cut& cut, const T* bias) const {
 template <class T>
 void Product<T>::operator()(const T* source, const T* bias, T* target, Finish<compute_t<T>> finish) const {
     if (!tiling_ && !planes_) return;
-    const auto spread = spread_bias(packed_, bias);
+    const auto spread = spread_bias(planes_ ? planes_->columns : packed_, bias);
     const auto* const columns_bias = bias == nullptr ? nullptr : spread.data();
     if (planes_) {
         const auto turned = turn_weights(packed_, *planes_, threads_, memory_);

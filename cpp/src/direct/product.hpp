@@ -31,7 +31,7 @@ class Product {
     int threads() const { return threads_; }
     /// Bytes of memory that a call takes.
     Index workspace() const {
-        const Index turned = planes_ ? planes_->turned_numbers * packed_.product_groups : 0;
+        const Index turned = planes_ ? planes_->turned_numbers * planes_->columns.product_groups : 0;
         return worker_bytes_ * threads_ + turned * static_cast<Index>(sizeof(compute_t<T>));
     }
     const std::optional<PlaneGrid>& planes() const { return planes_; }
@@ -41,7 +41,8 @@ class Product {
     void run(const Work& work, const Cut& cut, const T* bias) const;
 
     const detail::Packed<T>& packed_;
-    std::pmr::memory_resource* memory_;  // of a call
+    std::pmr::memory_resource* memory_;        // of a call
+    std::optional<detail::Columns> channels_;  // of planes, depthwise
     std::optional<PlaneGrid> planes_;
     std::optional<Tiling> tiling_;
     bool dead_targets_ = false;  // some that no tap reaches
