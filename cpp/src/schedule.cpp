@@ -9,6 +9,7 @@ namespace {
 
 // Times in products of numbers, of the things around them: see fast/choice.cpp.
 constexpr double per_row = 250;                          // direct: finding a row and storing it
+constexpr double per_sum = 8;                            // planes: storing one
 constexpr double per_analysed = 8, per_synthesised = 5;  // fast: a number transformed; a sum transformed back
 
 double number(Index n) { return static_cast<double>(n); }
@@ -59,6 +60,45 @@ void add_tiles(const Tiling& t, const Slice& slice, Index number_bytes, Stage& s
             if (of_row[w] > 0) time += number(rows_in(t, w, part)) * of_row[w];
         stage.costs.push_back(time);
         stage.bytes.push_back(time == 0 ? 0 : pixels * channels * number(number_bytes) + weights * number(t.sum_bytes));
+    }
+}
+
+/// The rows that a window has in a box.
+double rows_in(const PlaneGrid& grid, std::size_t window, const std::vector<Index>& first,
+               const std::vector<Index>& last) {
+    double rows = number(last[0] - first[0]);
+    for (std::size_t a = 0; a < grid.rank; ++a) {
+        const auto [begin, end] = grid.ranges[window * grid.rank + a];
+        const Index low = std::max(first[a + 1] + grid.first[a], begin);
+        rows *= number(std::max<Index>(std::min(last[a + 1] + grid.first[a], end) - low, 0));
+    }
+    return rows;
+}
+
+/// All boxes of a slice's columns, of so many groups together.
+void add_boxes(const PlaneGrid& grid, std::size_t slice, double groups, Index number_bytes, Index sum_bytes,
+               Stage& stage) {
+    const detail::Columns& columns = grid.columns;
+    std::vector<double> of_row(columns.windows.size());
+    double weights = 0;
+    for (std::size_t g = grid.slices[slice]; g < grid.slices[slice + 1]; ++g)
+        for (std::size_t p = grid.groups[g].first_piece; p < grid.groups[g].last_piece; ++p) {
+            const PlanePiece& piece = grid.pieces[p];
+            const double count = number(static_cast<Index>(piece.last - piece.first));
+            double products = 0;
+            for (const detail::Step& step : columns.steps[piece.window]) products += number(columns.products(step));
+            of_row[piece.window] += count * (products + per_sum);
+            weights += count * products;
+        }
+    std::vector<Index> first(grid.rank + 1), last(grid.rank + 1);
+    for (Index box = 0; box < grid.boxes.count(); ++box) {
+        grid.boxes.locate(box, first.data(), last.data());
+        double time = 0, pixels = number(last[0] - first[0]);
+        for (std::size_t a = 0; a < grid.rank; ++a) pixels *= number(last[a + 1] - first[a + 1] + grid.spread[a]);
+        for (std::size_t w = 0; w < of_row.size(); ++w) time += rows_in(grid, w, first, last) * of_row[w];
+        const double read = pixels * number(columns.source_channels * number_bytes) + weights * number(sum_bytes);
+        stage.costs.push_back(groups * time);
+        stage.bytes.push_back(time == 0 ? 0 : groups * read);
     }
 }
 
@@ -131,11 +171,21 @@ Schedule schedule_of(const Product<T>& product) {
     Schedule schedule;
     schedule.threads = product.threads();
     schedule.workspace_bytes = static_cast<std::size_t>(product.workspace());
-    if (!product.tiling() || product.tiling()->units() == 0) return schedule;
     Stage stage;
+    constexpr auto stored = static_cast<Index>(sizeof(T)), summed = static_cast<Index>(sizeof(compute_t<T>));
+    if (product.planes() && product.planes()->units() > 0) {
+        const PlaneGrid& grid = *product.planes();
+        for (Index group = 0; group < grid.columns.product_groups; group += grid.together)
+            for (std::size_t slice = 0; slice + 1 < grid.slices.size(); ++slice)
+                add_boxes(grid, slice, number(std::min(grid.together, grid.columns.product_groups - group)), stored,
+                          summed, stage);
+        schedule.stages.push_back(std::move(stage));
+        return schedule;
+    }
+    if (!product.tiling() || product.tiling()->units() == 0) return schedule;
     for (Index group = 0; group < product.tiling()->columns.product_groups; ++group)
         for (const Slice& slice : product.tiling()->slices)
-            add_tiles(*product.tiling(), slice, static_cast<Index>(sizeof(T)), stage);
+            add_tiles(*product.tiling(), slice, stored, stage);
     schedule.stages.push_back(std::move(stage));
     return schedule;
 }

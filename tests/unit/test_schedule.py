@@ -14,6 +14,13 @@ KINDS = {
     "one filter": ((1, 30, 30, 24), (2, 2, 1, 24), {"strides": 2}),
     "depthwise": ((1, 24, 24, 48), (4, 4, 1, 48), {"strides": 2, "groups": 48}),
     "groups": ((2, 14, 14, 32), (3, 3, 8, 32), {"groups": 4}),
+    "few channels": ((1, 40, 40, 3), (3, 3, 5, 3), {}),
+    "planes": ((2, 16, 40, 40), (3, 3, 24, 16), {"strides": 2, "data_format": "channels_first"}),
+    "planes, depthwise": (
+        (1, 48, 24, 24),
+        (4, 4, 1, 48),
+        {"strides": 2, "groups": 48, "data_format": "channels_first"},
+    ),
     "dilation": ((1, 20, 20, 16), (3, 3, 16, 16), {"dilation_rate": 2}),
     "rank 1": ((3, 500, 32), (16, 24, 32), {"strides": 8}),
     "rank 3": ((1, 6, 7, 8, 16), (4, 4, 4, 24, 16), {"strides": 2}),

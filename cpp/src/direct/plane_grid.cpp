@@ -434,8 +434,6 @@ Index PlaneGrid::turned_step(const detail::Block& block) const {
     return round_up(columns.products(block), vectors_together) + vectors_together / 4;
 }
 
-Index PlaneGrid::units() const { return boxes.count() * static_cast<Index>(slices.size() - 1) * bundles(); }
-
 Index PlaneGrid::panel_lines() const {
     Index lines = boxes.size()[0];
     for (std::size_t a = 0; a + 1 < rank; ++a) lines *= boxes.size()[a + 1] + spread[a];

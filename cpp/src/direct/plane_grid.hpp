@@ -95,7 +95,7 @@ struct PlaneGrid {
     /// Whether planes serve a product with these columns and extents. It does not depend on the batch.
     static bool suits(const detail::Columns& columns, const std::vector<AxisMap>& maps, DataFormat format);
 
-    Index units() const;
+    Index units() const { return boxes.count() * static_cast<Index>(slices.size() - 1) * bundles(); }
     /// Product groups, so many together.
     Index bundles() const { return (columns.product_groups + together - 1) / together; }
     /// From one column's weights that lie side by side to the next one's.
