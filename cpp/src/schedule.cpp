@@ -184,8 +184,7 @@ Schedule schedule_of(const Product<T>& product) {
     }
     if (!product.tiling() || product.tiling()->units() == 0) return schedule;
     for (Index group = 0; group < product.tiling()->columns.product_groups; ++group)
-        for (const Slice& slice : product.tiling()->slices)
-            add_tiles(*product.tiling(), slice, stored, stage);
+        for (const Slice& slice : product.tiling()->slices) add_tiles(*product.tiling(), slice, stored, stage);
     schedule.stages.push_back(std::move(stage));
     return schedule;
 }
