@@ -60,7 +60,8 @@ const std::vector<Problem>& plane_problems() {
         in_planes("long lines, windows apart, of several axes", 2, 4, 50, 2,
                   {cropped(16, 4, 2, 1, 1), cropped(67, 4, 2, 1, 1)}),
         in_planes("depthwise", 2, 70, 70, 70, {cropped(14, 4, 2, 1, 1), cropped(29, 4, 2, 1, 1)}),
-        in_planes("depthwise, long lines", 1, 5, 5, 5, {cropped(6, 3, 1, 1, 1), cropped(80, 5, 2, 2, 1)}),
+        in_planes("depthwise, long lines", 1, 5, 5, 5, {cropped(9, 3, 1, 1, 1), cropped(80, 5, 2, 2, 1)}),
+        in_planes("depthwise, pixels in place", 2, 3, 3, 3, {cropped(8, 2, 2, 1, 1), cropped(32, 2, 2, 1, 1)}),
         in_planes("long lines of a volume", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(65, 2, 2)}),
         in_planes("four axes", 1, 6, 4, 1, {cropped(3, 2, 2), cropped(4, 2, 2), cropped(3, 1, 1), cropped(25, 2, 2)}),
     };
@@ -163,9 +164,11 @@ TEST("planes/thin channels") {
 TEST("planes/pixels in place at every end") {
     for (Index width = 20; width < 60; ++width) {
         for (const Index channels : {1, 3}) {
-            const Problem p = in_planes("in place", 1, channels, 1, 1, {cropped(width, 2, 2)});
-            check_planes<float>(p, static_cast<std::uint64_t>(width));
-            check_planes<double>(p, static_cast<std::uint64_t>(width));
+            for (const Index crop : {0, 1}) {
+                const Problem p = in_planes("in place", 1, channels, 1, 1, {cropped(width, 2, 2, crop, crop)});
+                check_planes<float>(p, static_cast<std::uint64_t>(width));
+                check_planes<double>(p, static_cast<std::uint64_t>(width));
+            }
         }
     }
 }

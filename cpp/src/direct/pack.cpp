@@ -59,13 +59,11 @@ Columns Columns::by_channel() const {
     Columns one = *this;
     one.product_groups = target_channels;
     one.source_channels = one.target_channels = 1;
-    one.group_bias = 0;
+    one.group_weights = one.group_bias = 0;
     one.blocks.clear();
-    one.make_blocks();
-    one.group_weights = 0;
-    for (detail::Block& block : one.blocks) {
-        block.panel = 1;
-        one.group_weights += one.products(block);
+    for (std::size_t w = 0; w < windows.size(); ++w) {
+        one.blocks.push_back({static_cast<Index>(w), 0, 1, 1, 1, one.group_weights, one.group_bias++});
+        one.group_weights += one.products(one.blocks.back());
     }
     return one;
 }
@@ -117,9 +115,8 @@ void Columns::choose_windows() {
             form = how;
         }
     }
-    bool shifted = true;  // rows' pixels follow each other
-    for (const Axis& axis : axes) shifted = shifted && (direction == Direction::forward || axis.stride == 1);
-    thin = shifted && source_channels <= panel.width / 2 && target_channels * product_groups > 1 && thin_in(1, 1);
+    thin = direction == Direction::forward && source_channels <= panel.width / 2 &&
+           target_channels * product_groups > 1 && thin_in(1, 1);
 }
 
 bool Columns::thin_in(double lanes, double pixels) const {

@@ -28,14 +28,12 @@ constexpr Index few_columns = 8;                          // that read pixels wh
 constexpr Index most_run = 256;                           // of them that are interleaved
 constexpr Index vectors_together = 16;                    // lanes: a multiple of any vector's
 constexpr Index line_bytes = 64;
-constexpr Index kept_bytes = 16 << 10;   // of weights that stay in a first cache as they are packed
-constexpr Index turned_bytes = 1 << 20;  // of weights that are turned for a call, at most
-constexpr Index turned_rows = 512;       // that make the time for it short
-constexpr double most_waste = 1.25;      // lanes for a row
-constexpr double per_gathered = 40;      // a number put into a panel, beyond one for a row, in products
-constexpr double per_weight = 8;         // a weight that a box reads, in products
-constexpr double per_unit = 1 << 15;     // finding a box, in products
-constexpr double per_row = 160;          // that panels and dots take to find and store a row, in products
+constexpr double most_waste = 1.25;       // lanes for a row
+constexpr double per_gathered = 40;       // a number put into a panel, beyond one for a row, in products
+constexpr double per_weight = 8;          // a weight that a box reads, in products
+constexpr double per_unit = 1 << 15;      // finding a box, in products
+constexpr double least_of_channel = 768;  // sums, where each channel is a product
+constexpr double per_row = 160;           // that panels and dots take to find and store a row, in products
 
 /// How much more than it is a window's row is called, so that it is the row of its phases' targets in steps.
 Index renaming(const Window& window, std::size_t axis, const AxisMap& map) {
@@ -80,7 +78,7 @@ Span span_of(const std::vector<Window>& windows, std::size_t axis, const AxisMap
 bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, DataFormat format) {
     if (columns.blocks.empty() || (columns.form == Form::depthwise && columns.product_groups == 1)) return false;
     if (format == DataFormat::channels_last && !columns.thin) return false;
-    double rows = 1, own_rows = 1, lanes = 0, numbers = 1, taps = 0;
+    double rows = 1, all_rows = 1, own_rows = 1, lanes = 0, numbers = 1, taps = 0, members = 0;
     bool whole = true;
     for (const AxisMap& map : maps)
         if (map.source_step != 1) return false;
@@ -89,6 +87,7 @@ bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, 
         const Index most = std::max<Index>(least_rows / static_cast<Index>(rows), 1);
         const Index size = std::min(span.rows, most);
         if (size <= 0) return false;
+        all_rows *= static_cast<double>(span.rows);
         Index own = 0;  // rows of a phase, the number of phases times
         for (const Phase& phase : columns.phases[a])
             own += std::max<Index>(maps[a].last(phase) - maps[a].first(phase), 0);
@@ -101,8 +100,11 @@ bool PlaneGrid::suits(const Columns& columns, const std::vector<AxisMap>& maps, 
     }
     lanes = static_cast<double>(round_up(static_cast<Index>(lanes) + 1, columns.panel.width / 2));
     if (whole) lanes = numbers;  // as of one example between others
-    for (std::size_t w = 0; w < columns.windows.size(); ++w)
-        taps += static_cast<double>(columns.windows[w].taps) * static_cast<double>(columns.windows[w].members.size());
+    for (const Window& window : columns.windows) {
+        taps += static_cast<double>(window.taps) * static_cast<double>(window.members.size());
+        members += static_cast<double>(window.members.size());
+    }
+    if (columns.form == Form::depthwise && all_rows * members < least_of_channel) return false;
     if (format == DataFormat::channels_last) return columns.thin_in(lanes / own_rows, numbers / own_rows);
     return lanes <= most_waste * own_rows &&
            (numbers - rows) * per_gathered <=
@@ -121,8 +123,9 @@ PlaneGrid::PlaneGrid(const Columns& columns_, const std::vector<AxisMap>& maps_,
     find_rows();
     if (products() < serial_products) threads = 1;
     if (channels_last) {
-        const Index least = std::min(columns.source_channels, columns.target_channels);
-        together = std::min(columns.product_groups, ceil_div(line_bytes / sum_bytes, least));
+        const auto [least, most] = std::minmax(columns.source_channels, columns.target_channels);
+        const Index line = line_bytes / sum_bytes;
+        together = std::min({columns.product_groups, ceil_div(line, least), ceil_div(4 * line, most)});
     }
     Index all = 0;
     for (const Window& window : columns.windows)
@@ -411,27 +414,6 @@ void PlaneGrid::cut_slices(int threads) {
     const auto all = static_cast<Index>(groups.size());
     const Index parts = std::clamp<Index>(slices_for(threads), 1, std::max<Index>(all, 1));
     for (Index part = 0; part <= parts; ++part) slices.push_back(static_cast<std::size_t>(all * part / parts));
-}
-
-// Columns that are computed together come from many blocks, whose panels have as little of them in each line of a
-// cache.
-void PlaneGrid::place_turned(Index sum_bytes) {
-    Index all_rows = batch;
-    for (const Index n : rows) all_rows *= n;
-    const Index packed = columns.group_weights * sum_bytes;
-    const bool apart = columns.form == Form::depthwise;  // packed side by side with other products
-    if (!apart && (columns.form != Form::panels || all_rows < turned_rows || packed <= kept_bytes)) return;
-    for (const detail::Block& block : columns.blocks) {
-        turned.push_back(turned_numbers);
-        turned_numbers += block.panel * turned_step(block);
-    }
-    if (apart || turned_numbers * columns.product_groups * sum_bytes <= turned_bytes) return;
-    turned.clear();
-    turned_numbers = 0;
-}
-
-Index PlaneGrid::turned_step(const detail::Block& block) const {
-    return round_up(columns.products(block), vectors_together) + vectors_together / 4;
 }
 
 Index PlaneGrid::panel_lines() const {

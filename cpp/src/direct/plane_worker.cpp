@@ -29,7 +29,8 @@ PlaneWorker<T>::PlaneWorker(const PlaneWork<T>& work, Carver& carver)
     for (const PlaneRun& r : grid_.runs) run = std::max(run, static_cast<Index>(r.last - r.first));
     box_first_ = carver.take<Index>(axes + 1);
     box_last_ = carver.take<Index>(axes + 1);
-    panel_ = carver.take<C>((grid_.in_place ? grid_.lanes : grid_.plane) * shape_.source_channels * grid_.together);
+    panel_ = carver.take<C>((grid_.in_place ? grid_.lanes : grid_.plane) * shape_.source_channels * grid_.together +
+                            shape_.panel.width / 2);
     lines_ = carver.take<Index>(grid_.in_place ? 0 : grid_.panel_lines());
     first_ = carver.take<Index>(axes);
     last_ = carver.take<Index>(axes);
@@ -95,7 +96,8 @@ void PlaneWorker<T>::locate(Index unit) {
     some_ = std::min(grid_.together, shape_.product_groups - bundle_);
 }
 
-/// The pixels of the box where they are; but whole vectors must not reach past the end of the source.
+/// The pixels of the box where they are; but whole vectors, which may begin at any lane, must not reach past the end of
+/// the source.
 template <class T>
 void PlaneWorker<T>::find_in_place() {
     if constexpr (std::is_same_v<T, C>) {
@@ -105,12 +107,14 @@ void PlaneWorker<T>::find_in_place() {
         pixels_ = work_.source + box_first_[0] * grid_.source.batch + first;
         plane_step_ = grid_.plane;
         const Index end = grid_.batch * planes * grid_.source.channel - box_first_[0] * grid_.source.batch - first;
-        if ((channels - 1) * grid_.plane + grid_.lanes <= end) return;
+        const Index beyond = shape_.panel.width / 2 - 1;
+        if ((channels - 1) * grid_.plane + grid_.lanes + beyond <= end) return;
         for (Index k = 0; k < channels; ++k) {
             C* const to = panel_ + k * grid_.lanes;
             const Index count = std::min(grid_.lanes, end - k * grid_.plane);
             std::fill(std::copy_n(pixels_ + k * grid_.plane, count, to), to + grid_.lanes, C(0));
         }
+        std::fill_n(panel_ + channels * grid_.lanes, beyond, C(0));
         pixels_ = panel_;
         plane_step_ = grid_.lanes;
     }
@@ -122,7 +126,8 @@ template <class T>
 bool PlaneWorker<T>::find_inside() {
     if (!grid_.inside) return false;
     const Index start = box_first_[1] + grid_.low[0];
-    if (start < 0 || start + grid_.spread[0] + grid_.lanes > grid_.maps[0].source_extent) return false;
+    const Index beyond = shape_.panel.width / 2 - 1;
+    if (start < 0 || start + grid_.spread[0] + grid_.lanes + beyond > grid_.maps[0].source_extent) return false;
     if constexpr (std::is_same_v<T, C>) {
         pixels_ = work_.source + box_first_[0] * grid_.source.batch +
                   group_ * shape_.source_channels * grid_.source.channel + start;
@@ -281,7 +286,7 @@ void PlaneWorker<T>::multiply_step(const Step& step, Index done, bool last, std:
     t.plane_step = plane_step_;
     t.vectors = vectors_;
     t.places = places_;
-    t.in_place = pixels_ != panel_;
+    t.in_place = !grid_.channels_last && pixels_ != panel_;
     t.c_stride = grid_.lanes;
     t.columns = columns_;
     t.bias = work_.bias == nullptr ? nullptr : bias_;

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "checked.hpp"
+#include "direct/plane_grid.hpp"
 
 namespace tconv {
 namespace {
@@ -268,7 +269,7 @@ FastDecision decide(const Columns& columns, const std::vector<AxisMap>& maps, In
         decision.why = "nothing to save";
         return decision;
     }
-    if (!must && (columns.source_channels < least_channels || (columns.thin && !planes))) {
+    if (!must && (columns.source_channels < least_channels || (!planes && PlaneGrid::suits(columns, maps, format)))) {
         decision.why = "too few channels";
         return decision;
     }

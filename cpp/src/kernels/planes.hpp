@@ -3,6 +3,7 @@
 
 #include "storage.hpp"
 #include "table.hpp"
+#include "turn.hpp"
 #include "vec.hpp"
 
 namespace tconv {
@@ -306,9 +307,20 @@ void interleave_lines(const typename V::value* const* from, Index n, S* to, cons
 template <class V, class S>
 void interleave_any(const typename V::value* const* from, Index count, Index n, S* to, const Lines& lines) {
     if constexpr (std::is_same_v<S, typename V::value>) {
-        for (Index l = 0; l < lines.count; ++l, to += lines.to_step)
-            for (Index i = 0; i < n; ++i)
-                for (Index q = 0; q < count; ++q) to[i * count + q] = from[q][l * lines.from_step + i];
+        for (Index q = 0, end; q < count; q = end) {  // columns that lie evenly are turned
+            const Index step = q + 1 < count ? from[q + 1] - from[q] : 0;
+            for (end = q + 1; end < count && from[end] - from[end - 1] == step;) ++end;
+            for (Index l = 0; l < lines.count; ++l) {
+                const auto* const first = from[q] + l * lines.from_step;
+                S* const here = to + l * lines.to_step + q;
+                if (end - q > 4) {
+                    turn<V>(first, step, here, count, end - q, n);
+                } else {
+                    for (Index i = 0; i < n; ++i)
+                        for (Index k = 0; k < end - q; ++k) here[i * count + k] = first[k * step + i];
+                }
+            }
+        }
         return;
     }
     constexpr Index W = V::width, together = 16 * W;
